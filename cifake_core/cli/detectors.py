@@ -1,0 +1,112 @@
+"""`train`, `runs`, `evaluate`, `explain`: networks, their figures and their maps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cifake_core.cli.output import Json, numbers, percent, run_step, show, words
+from cifake_core.store.workspace import Workspace
+
+Run = Annotated[str, typer.Option(help="Id of the run; `runs` lists them.")]
+Split = Annotated[str, typer.Option(help="validation or test.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(train)
+    app.command(name="runs")(list_runs)
+    app.command()(evaluate)
+    app.command()(explain)
+
+
+def train(
+    dataset: Annotated[str, typer.Option(help="Name of an image set; `datasets` lists them.")],
+    topology: Annotated[str, typer.Option(help="Cells, separated by commas: 32x2-64x1,16x1.")] = "",
+    grid: Annotated[str, typer.Option(help="quick (6 cells), extractors (12), heads (24) or paper (36).")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
+    epochs: Annotated[int, typer.Option(help="Passes over the training images, at most.")] = 10,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    patience: Annotated[
+        int, typer.Option(help="Epochs without better validation accuracy before stopping; 0: never.")
+    ] = 3,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that train at once; 0: as many as fit.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train networks of the paper's grid; finished runs are not trained again, an interrupted one continues."""
+    from cifake_core.detectors.grid import TrainGrid
+
+    step = TrainGrid(
+        dataset, words(topology), grid, numbers(seeds), epochs, batch_size, learning_rate, patience, workers=workers
+    )
+    result = run_step(step)
+    lines = [f"{'run':<34} {'validation accuracy':<26} {'test accuracy (95 % interval)':<30} seconds"]
+    for run in result["runs"]:
+        test = percent(run["test"]) if "test" in run else "no test images"
+        lines.append(f"{run['run']:<34} {percent(run['validation']):<26} {test:<30} {run['duration_s']:.0f}")
+    lines += [f"failed: {cell['topology']} seed {cell['seed']}: {cell['reason']}" for cell in result["failed"]]
+    show(result, as_json, lines)
+
+
+def list_runs(as_json: Json = False) -> None:
+    """List the finished runs, newest first."""
+    from cifake_core.detectors import runs
+
+    found = [runs.summary(run) for run in runs.runs(Workspace.current())]
+    lines = [f"{run['run']:<34} {run['dataset']:<20} {percent(run.get('test', run['validation']))}" for run in found]
+    show({"runs": found}, as_json, lines or ["No run yet. Train one: python -m cifake_core train --help"])
+
+
+def evaluate(
+    run: Run,
+    split: Split = "test",
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability from which an image is called fake.")
+    ] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Every metric of a run with its 95 % interval, and the confusion matrix."""
+    from cifake_core.detectors import runs
+    from cifake_core.evaluation import evaluating
+
+    workspace = Workspace.current()
+    result = evaluating.evaluate(workspace, runs.open_run(workspace, run), split, threshold).as_dict()
+    (tn, fp), (fn, tp) = result["confusion"]
+    lines = [f"{run} on {split}, {result['n']} images, threshold {threshold}"]
+    lines += [f"  {name:<18} {_plain(name, value)}" for name, value in result["metrics"].items()]
+    lines += [f"  truth real: {tn} called real, {fp} called fake", f"  truth fake: {fn} called real, {tp} called fake"]
+    show(result, as_json, lines)
+
+
+def _plain(name: str, estimate: dict) -> str:
+    if estimate["value"] is None or name not in ("loss", "brier", "ece", "auc", "average_precision"):
+        return percent(estimate)
+    return f"{estimate['value']:.4f} ({estimate['low']:.4f} – {estimate['high']:.4f})"
+
+
+def explain(
+    run: Run,
+    split: Split = "test",
+    method: Annotated[
+        str, typer.Option(help="gradcam, or several separated by commas; an unknown name lists those there are.")
+    ] = "gradcam",
+    layer: Annotated[str, typer.Option(help="Convolutions, separated by commas and averaged; the last one if left out.")] = "",
+    target: Annotated[str, typer.Option(help="verdict (what the network says), fake or real.")] = "verdict",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Only so many images, the most confidently wrong first; 0: all.")
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures: one PNG an image, and maps.csv.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where a run looks: maps over a part of its image set, the most confidently wrong images first."""
+    from cifake_core.explanations.explaining import ExplainSplit
+
+    asked = words(method) or ("gradcam",)
+    results, lines = [], []
+    for name in asked:
+        folder = out.absolute() / name if out and len(asked) > 1 else out and out.absolute()
+        result = run_step(ExplainSplit(run, split, name, layer or None, target, limit, folder and str(folder)))
+        results.append(result)
+        lines.append(f"{result['n']} maps of {run} by {name} at {result['layer']}, {result['empty']} of them empty")
+        lines += [f"pictures in {folder}"] if folder else []
+    show(results[0] if len(results) == 1 else {"explained": results}, as_json, lines)

@@ -1,0 +1,92 @@
+"""`trust`, `entity-test`, `plant`: how far maps can be trusted, and the paper's claim put to the test."""
+
+from typing import Annotated
+
+import typer
+
+from cifake_core.cli.output import Json, run_step, show, words
+
+Run = Annotated[str, typer.Option(help="Id of the run; `runs` lists them.")]
+Split = Annotated[str, typer.Option(help="validation or test.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the sample and of everything random.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(trust)
+    app.command(name="entity-test")(entity_test)
+    app.command()(plant)
+
+
+def trust(
+    run: Run,
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas; left out: all.")] = "",
+    layers: Annotated[str, typer.Option(help="Convolutions, separated by commas; left out: each of them.")] = "",
+    split: Split = "test",
+    n: Annotated[int, typer.Option(min=0, help="Images to measure on; 0: all.")] = 200,
+    road_n: Annotated[int, typer.Option(min=0, help="Of those, images for ROAD, which is slow.")] = 60,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """How far maps can be trusted: faithfulness, stability and sanity of each method, beside RandomCAM."""
+    from cifake_core.explanations.trust import DEFAULT_METHODS, MEASURES, Trust
+
+    result = run_step(Trust(run, words(methods) or DEFAULT_METHODS, words(layers), split, n, road_n, seed))
+    shown = [name for name in MEASURES if any(name in row["measures"] for row in result["rows"])]
+    titles = "".join(f"{MEASURES[name].title[:14]:>16}" for name in shown)
+    lines = [f"{run} on {result['n']} images of {split}", f"{'method':<22}{'layer':<16}{titles}"]
+    for row in result["rows"]:
+        values = "".join(f"{_number(row['measures'].get(name)):>16}" for name in shown)
+        lines.append(f"{row['title']:<22}{row['layer']:<16}{values}")
+    show(result, as_json, lines + [row["verdict"] for row in result["rows"]] + [result["verdict"]])
+
+
+def entity_test(
+    run: Run,
+    split: Split = "test",
+    masks: Annotated[str, typer.Option(help="auto, truth, grabcut, saliency, centre, or a folder of masks.")] = "auto",
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas.")] = "gradcam,hirescam,layercam",
+    layer: Annotated[str, typer.Option(help="Name of a convolution; the last one if left out.")] = "",
+    n: Annotated[int, typer.Option(min=0, help="Images to test on; 0: all.")] = 0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Entity or background: where maps lie, what the verdict needs, and what that says about the paper's claim."""
+    from cifake_core.explanations.entity import EntityTest
+
+    result = run_step(EntityTest(run, split, masks, words(methods), layer or None, n, seed))
+    lines = [f"{run} on {result['n']} images of {split}, masks: {result['masks']['source']}", "where maps lie"]
+    for row in result["place"]:
+        lines.append(f"  {row['title']:<24} on the entity {_number(row['mass']['all'])}, its area {_number(row['area']['all'])}")
+    lines.append("what the verdict needs")
+    for row in result["need"]:
+        name = f"{row['region']} {row['meaning']}"
+        lines.append(f"  {name:<58} accuracy {_number(row['accuracy']['all'])}, AUC {_number(row['auc'])}")
+    lines.append(f"  verdict follows the entity before the other label's background: {_number(result['swap']['follows_entity']['all'])}")
+    for row in result["artefact"]:
+        lines.append(f"  {row['title']:<24} relevance in the planted artefact {_number(row['mass'])}")
+    show(result, as_json, [*lines, f"The paper: {result['claim']!r}", f"Here: {result['verdict']}"])
+
+
+def plant(
+    name: Annotated[str, typer.Option(help="Name of the new image set.")],
+    where: Annotated[str, typer.Option(help="background or entity.")] = "background",
+    kind: Annotated[str, typer.Option(help="grid, ringing, 'hue shift' or patch.")] = "grid",
+    strength: Annotated[float, typer.Option(help="Of the artefact, above 0, up to 1.")] = 0.6,
+    per_class: Annotated[int, typer.Option(help="Images of each class and label to train on.")] = 200,
+    per_class_test: Annotated[int, typer.Option(help="The same for the test split.")] = 50,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Make a test bench for maps: rendered images whose fakes carry a known artefact in a known place."""
+    from cifake_core.explanations.planting import PlantArtefacts
+
+    step = PlantArtefacts(name, where, kind, strength, per_class=per_class, per_class_test=per_class_test, seed=seed)
+    result = run_step(step)
+    show(result, as_json, [f"{result['dataset']}: {result['counts']}", f"train on it: python -m cifake_core train --dataset {name}"])
+
+
+def _number(estimate: dict | None) -> str:
+    """ "0.41 ±0.02" with half the interval's width, or a dash."""
+    if estimate is None or estimate["value"] is None:
+        return "–"
+    return f"{estimate['value']:.3f} ±{(estimate['high'] - estimate['low']) / 2:.3f}"

@@ -1,0 +1,46 @@
+"""A run's network, ready to look at images: weights compared with their checksum, architecture with the record."""
+
+from dataclasses import dataclass
+from threading import RLock
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from cifake_core import hardware
+from cifake_core.detectors import networks
+from cifake_core.detectors.runs import WEIGHTS, Run
+from cifake_core.errors import Damaged
+from cifake_core.store import artifacts
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A network with its lock: explanation methods set modes, zero gradients and add hooks, so one user at a time."""
+
+    run: Run
+    network: nn.Module
+    device: torch.device
+    lock: RLock
+
+    @property
+    def precision(self) -> str:
+        return self.run.record["precision"] if self.device.type != "cpu" else hardware.fast_precision(self.device)
+
+
+def load(run: Run, device: str | None = None) -> Detector:
+    """The run's network with its best weights, in evaluation mode. Raises Damaged."""
+    path = artifacts.verify(run.folder, WEIGHTS)
+    chosen = hardware.chosen_device(device)
+    network = networks.build(run.topology)
+    try:
+        weights = load_file(path)
+        network.load_state_dict(weights)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise Damaged(
+            f"The weights of {run.id} do not fit its topology {run.topology}; train the run again."
+        ) from error
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise Damaged(f"The weights of {run.id} hold values that are not numbers; train the run again.")
+    network = network.to(chosen, memory_format=torch.channels_last).eval()
+    return Detector(run, network.requires_grad_(True), chosen, RLock())

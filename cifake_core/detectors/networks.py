@@ -1,0 +1,56 @@
+"""Networks: one logit an image, 1 = fake. They take pixels in [0, 1] and know nothing of data or training."""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cifake_core.detectors.topology import Topology
+
+SIDE = 32  # pixels; the detectors of this project look at images of this side
+
+
+class ConvNet(nn.Module):
+    """The paper's network for a topology: [3×3 convolution, ReLU, 2×2 max-pool] × n, dense layers, one logit.
+
+    We differ in two places that change no result: the maximum is taken before the ReLU (the two commute, and a quarter
+    of the ReLUs remain), and the sigmoid is left to the loss.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        super().__init__()
+        channels = [3] + [topology.filters] * topology.conv_layers
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, kernel_size=3, padding=1) for before, after in itertools.pairwise(channels)
+        )
+        widths = [topology.filters * (SIDE >> topology.conv_layers) ** 2] + [
+            topology.dense_units
+        ] * topology.dense_layers
+        self.dense = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
+        self.output = nn.Linear(widths[-1], 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images (N, 3, 32, 32) in [0, 1] → logits (N,)."""
+        x = images
+        for convolution in self.convolutions:
+            x = functional.max_pool2d(convolution(x), 2).relu()  # (N, filters, side, side), the side halved
+        x = x.flatten(1)  # (N, filters · side²)
+        for layer in self.dense:
+            x = layer(x).relu()
+        return self.output(x).squeeze(1)
+
+
+def build(topology: str) -> nn.Module:
+    """A freshly initialised network for a topology's name. Draws from torch's global random state."""
+    return ConvNet(Topology.parse(topology)).to(memory_format=torch.channels_last)
+
+
+def convolution_names(network: nn.Module) -> list[str]:
+    """The names of every convolution, first to last: where a map can be taken."""
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def as_input(pixels: Tensor) -> Tensor:
+    """uint8 (N, 3, H, W) → float32 in [0, 1], channels last in memory: the form convolutions are fastest on."""
+    return pixels.to(memory_format=torch.channels_last).float().div_(255)

@@ -1,0 +1,53 @@
+"""Logits of many images. It leaves the network in the mode it was found in."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cifake_core import hardware
+from cifake_core.detectors.networks import as_input
+from cifake_core.progress import Progress, silent
+
+BATCH = 500
+
+
+@contextmanager
+def inference(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients inside the block; the mode comes back after it, also when it raises."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(was_training)
+
+
+def on_device(pixels: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 (N, 3, H, W) of an image set on the device. On a CPU it is the array itself, not a copy: a memory-mapped
+    file stays on the disk, and processes that train on it at once share its pages.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the array is read-only, and nothing here writes to it
+        return torch.from_numpy(pixels).to(device)
+
+
+def logits_of(
+    network: nn.Module,
+    images: Tensor,
+    precision: str = "fp32",
+    rows: Tensor | None = None,
+    on_progress: Progress = silent,
+) -> np.ndarray:
+    """images uint8 (N, 3, H, W) on the network's device → float32 logits, 1 = fake: (N,), or those of `rows` (n,)."""
+    rows = torch.arange(len(images), device=images.device) if rows is None else rows
+    parts = []
+    with inference(network), hardware.autocast(images.device, precision):
+        for batch in rows.split(BATCH):
+            on_progress(BATCH * len(parts), len(rows), "Scoring images")
+            parts.append(network(as_input(images[batch])).float())
+    return torch.cat(parts).cpu().numpy() if len(rows) else np.empty(0, np.float32)

@@ -1,0 +1,118 @@
+"""One unit of a grid: the run for some settings, trained, tested once and stored whole, or taken as it is."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors.torch import save_file
+
+from cifake_core import hardware
+from cifake_core.detectors import runs, scoring, training
+from cifake_core.detectors.request import TrainSettings
+from cifake_core.detectors.runs import Run
+from cifake_core.detectors.state import Epoch, State
+from cifake_core.images.image_set import ImageSet, Part, TrainingData
+from cifake_core.metrics import scores
+from cifake_core.progress import Progress
+from cifake_core.store import artifacts
+from cifake_core.store.workspace import Workspace
+
+
+def train_unit(
+    workspace: Workspace, dataset: str, digest: str, threads: int, settings: TrainSettings, on_progress: Progress
+) -> str:
+    """One unit of a grid in whatever process it is called: the id of the run for these settings."""
+    hardware.use_threads(threads)
+    image_set, data = _opened(workspace, dataset, digest)
+    return train_run(workspace, image_set, data, settings, on_progress).id
+
+
+@lru_cache(maxsize=1)
+def _opened(workspace: Workspace, dataset: str, _digest: str) -> tuple[ImageSet, TrainingData]:
+    """A worker reads its images once, however many networks it trains."""
+    image_set = ImageSet.open(workspace, dataset)
+    return image_set, image_set.training_data()
+
+
+def train_run(
+    workspace: Workspace, image_set: ImageSet, data: TrainingData, settings: TrainSettings, on_progress: Progress
+) -> Run:
+    """The run for these settings: the one that is there, or a new one trained, tested once and stored whole."""
+    identity = runs.run_id(image_set.digest, settings)
+    folder, work = workspace.runs / identity, runs.unfinished_folder(workspace, identity)
+    with _alone(work, on_progress):
+        if not (folder / artifacts.RECORD).exists():
+            started = time.perf_counter()
+            state = training.fit(data, settings, work, on_progress, _live_history(work))
+            _store(folder, image_set, data, settings, state, time.perf_counter() - started)
+        shutil.rmtree(work, ignore_errors=True)
+    return runs.open_run(workspace, identity)
+
+
+@contextmanager
+def _alone(work: Path, on_progress: Progress) -> Iterator[None]:
+    """Two jobs that ask for the same run do not train it twice: the second waits for the first."""
+    work.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work.parent / f"{work.name}.lock")
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            on_progress(0, 1, f"{work.name} is being trained by another job; waiting for it")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _live_history(work: Path) -> Callable[[list[Epoch]], None]:
+    """Lets a page draw the curves while the training goes on."""
+    return lambda history: artifacts.write_json(work / runs.HISTORY, {"epochs": [asdict(epoch) for epoch in history]})
+
+
+def _store(
+    folder: Path, image_set: ImageSet, data: TrainingData, settings: TrainSettings, state: State, duration_s: float
+) -> None:
+    """Tests the finished network, the only place that reads the test split, and writes the run's folder whole."""
+    device = next(state.network.parameters()).device
+    precision = hardware.fast_precision(device) if settings.precision == "auto" else settings.precision
+    record = {
+        "id": folder.name,
+        "dataset": image_set.name,
+        "dataset_digest": image_set.digest,
+        "settings": asdict(settings),
+        "parameters": sum(p.numel() for p in state.network.parameters()),
+        "best_epoch": state.best.epoch,
+        "epochs": len(state.history),
+        "duration_s": round(duration_s, 3),
+        "hardware": hardware.description(device),
+        "precision": precision,
+        "versions": runs.versions(),
+        "created_at": runs.now(),
+    }
+    with artifacts.whole_folder(folder) as building:
+        save_file(
+            {name: value.cpu().contiguous() for name, value in state.best_weights.items()}, building / runs.WEIGHTS
+        )
+        artifacts.write_json(building / runs.HISTORY, {"epochs": [asdict(epoch) for epoch in state.history]})
+        files = [runs.WEIGHTS, runs.HISTORY]
+        parts = {"validation": data.validation}
+        if image_set.has("test"):
+            parts["test"] = image_set.part("test")
+        for split, part in parts.items():
+            record[split] = _predict(building, split, part, state, precision, device)
+            files.append(runs.predictions_file(split))
+        artifacts.write_record(building, record, files)
+
+
+def _predict(folder: Path, split: str, part: Part, state: State, precision: str, device: torch.device) -> dict:
+    logits = scoring.logits_of(state.network, scoring.on_device(part.pixels, device), precision)
+    runs.write_predictions(folder, split, part.image_ids, logits)
+    found = scores.accuracy(logits, part.labels)
+    return {"n": len(logits), "accuracy": found.value, "low": found.low, "high": found.high}

@@ -1,0 +1,104 @@
+"""What the files of a set tell before a picture is decoded: format, size, JPEG tables, per label.
+
+It reads headers only. Whether they give the label away is measured by baselines.py.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from PIL import Image, JpegImagePlugin
+
+from cifake_core.images.image_set import ImageSet
+from cifake_core.images.schema import LABELS
+from cifake_core.progress import Progress, silent
+
+CHUNK = 1000  # files read at once: one row group of the Parquet
+COLUMNS = ("format", "quantisation", "subsampling", "exif", "mode")
+_SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+_QUALITIES = range(1, 101)
+
+
+def file_facts(image_set: ImageSet, split: str, on_progress: Progress = silent) -> pd.DataFrame:
+    """One row a file of that official split, in its order: bytes, bytes_per_pixel and COLUMNS."""
+    total = image_set.record["rows"][split]
+    rows = []
+    for start in range(0, total, CHUNK):
+        chunk = range(start, min(start + CHUNK, total))
+        rows += [header(data) for data in image_set.encoded_rows(split, chunk)]
+        on_progress(chunk.stop, total, "Reading the files' headers")
+    return pd.DataFrame(rows)
+
+
+def header(data: bytes) -> dict:
+    """What one file says of itself; nothing is decoded. Stored files were decoded once, on import."""
+    with Image.open(io.BytesIO(data)) as image:
+        return {
+            "bytes": len(data),
+            "bytes_per_pixel": len(data) / (image.width * image.height),
+            "format": image.format,
+            "quantisation": _table_name(image),
+            "subsampling": _subsampling(image),
+            "exif": "exif" in image.info,
+            "mode": image.mode,
+        }
+
+
+def table_by_label(facts: pd.DataFrame, labels: np.ndarray) -> list[dict]:
+    """One row a label and kind of file (COLUMNS), most frequent first: n, share of the label, bytes_mean, bytes_sd,
+    bytes_per_pixel.
+    """
+    rows = []
+    for label, word in enumerate(LABELS):
+        of_label = facts[labels == label]
+        for key, group in of_label.groupby(list(COLUMNS), sort=False):
+            described = dict(zip(COLUMNS, key, strict=True)) | {"exif": bool(key[3])}
+            rows.append({"label": word, **described, "n": len(group), "share": len(group) / len(of_label), **_sizes(group)})
+    return sorted(rows, key=lambda row: (row["label"] != LABELS[0], -row["n"]))
+
+
+def _sizes(group: pd.DataFrame) -> dict:
+    return {
+        "bytes_mean": float(group["bytes"].mean()),
+        "bytes_sd": float(group["bytes"].std(ddof=0)),
+        "bytes_per_pixel": float(group["bytes_per_pixel"].mean()),
+    }
+
+
+def _subsampling(image: Image.Image) -> str:
+    if image.format != "JPEG":
+        return ""
+    return _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image), "gray or other")
+
+
+def _table_name(image: Image.Image) -> str:
+    """ "quality 75" for the tables of the Independent JPEG Group at that quality, else the tables' own short digest."""
+    tables = getattr(image, "quantization", None)
+    if image.format != "JPEG" or not tables:
+        return ""
+    flat = tuple(tuple(table) for _, table in sorted(tables.items()))
+    return _named(flat)
+
+
+@lru_cache(maxsize=4096)
+def _named(tables: tuple[Sequence[int], ...]) -> str:
+    quality = _known_tables().get(tables)
+    if quality is not None:
+        return f"quality {quality}"
+    return f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:8]}"
+
+
+@lru_cache(maxsize=1)
+def _known_tables() -> dict[tuple, int]:
+    """The tables of each quality as libjpeg writes them, by writing them; of equal tables the highest quality."""
+    known = {}
+    for quality in _QUALITIES:
+        for mode in ("RGB", "L"):
+            out = io.BytesIO()
+            Image.new(mode, (8, 8)).save(out, format="JPEG", quality=quality)
+            with Image.open(out) as image:
+                known[tuple(tuple(table) for _, table in sorted(image.quantization.items()))] = quality
+    return known

@@ -1,0 +1,87 @@
+"""Metrics of one run on one part of its image set, from the predictions stored with the run. Nothing is scored again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cifake_core import CLASS_NAMES
+from cifake_core.detectors.runs import Run
+from cifake_core.errors import Damaged
+from cifake_core.images.image_set import ImageSet
+from cifake_core.metrics import scores
+from cifake_core.metrics.intervals import Estimate
+from cifake_core.metrics.scores import Confusion
+from cifake_core.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All numbers of a run on a split at one threshold."""
+
+    run: str
+    split: str
+    threshold: float
+    n: int
+    metrics: dict[str, Estimate]
+    confusion: Confusion
+    by_class: dict[str, Estimate]  # accuracy, by class name
+
+    def as_dict(self) -> dict:
+        """What `evaluate --json` prints."""
+        return {
+            "run": self.run,
+            "split": self.split,
+            "n": self.n,
+            "threshold": self.threshold,
+            "metrics": {name: estimate.as_dict() for name, estimate in self.metrics.items()},
+            "confusion": self.confusion.rows(),
+            "by_class": {name: estimate.as_dict() for name, estimate in self.by_class.items()},
+        }
+
+
+def predictions(workspace: Workspace, run: Run, split: str = "test") -> pd.DataFrame:
+    """The manifest of that part with columns logit, fake_probability, verdict and outcome added; one row an image.
+
+    Raises Damaged if the run's predictions are not of this image set's images.
+    """
+    part = ImageSet.open(workspace, run.dataset).part(split)
+    table = run.predictions(split)
+    if not np.array_equal(table["image_id"].to_numpy(), np.asarray(part.image_ids)):
+        raise Damaged(
+            f"The predictions of {run.id} are not of the images now in {run.dataset!r}; train it again on this image set."
+        )
+    return with_verdicts(part.manifest.reset_index(drop=True).assign(logit=table["logit"]))
+
+
+def with_verdicts(table: pd.DataFrame, threshold: float = 0.5) -> pd.DataFrame:
+    """The table with fake_probability, verdict (1 = fake) and outcome (TP, FP, TN, FN) at that threshold."""
+    verdict = scores.verdicts(table["logit"].to_numpy(), threshold)
+    right = verdict == table["label"].to_numpy()
+    outcome = np.where(right, np.where(verdict == 1, "TP", "TN"), np.where(verdict == 1, "FP", "FN"))
+    return table.assign(
+        fake_probability=scores.fake_probability(table["logit"].to_numpy()), verdict=verdict, outcome=outcome
+    )
+
+
+def evaluate(
+    workspace: Workspace, run: Run, split: str = "test", threshold: float = 0.5, resamples: int = scores.RESAMPLES
+) -> Evaluation:
+    """Every metric of `scores.DEFINITIONS` with its 95 % interval, the confusion matrix, and accuracy by class."""
+    table = predictions(workspace, run, split)
+    logits, labels = table["logit"].to_numpy(np.float64), table["label"].to_numpy()
+    by_class = scores.accuracy_by_group(logits, labels, table["class_label"].to_numpy(), threshold)
+    return Evaluation(
+        run=run.id,
+        split=split,
+        threshold=threshold,
+        n=len(table),
+        metrics=scores.evaluate(logits, labels, threshold, resamples),
+        confusion=scores.confusion(logits, labels, threshold),
+        by_class={class_name(label): estimate for label, estimate in by_class.items()},
+    )
+
+
+def class_name(label: int) -> str:
+    """ "airplane" … "truck", or "unknown" for −1."""
+    return CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else "unknown"

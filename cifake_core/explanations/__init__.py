@@ -1,0 +1,1 @@
+"""Explanations: where a network looked for its verdict, and how far that can be trusted."""

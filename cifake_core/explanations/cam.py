@@ -1,0 +1,142 @@
+"""Class activation maps of a one-logit network, through the `grad-cam` package.
+
+Source: Selvaraju et al. 2017, eq. 1 and 2: ReLU(Σ_k α_k A_k), α_k the mean gradient of the target over map k.
+The target is the logit for FAKE and −logit for REAL. A map that is zero everywhere is a finding: nothing in that layer
+speaks for that verdict. We differ: each map is scaled by its own maximum, and an all-zero one stays zero.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.base_cam import BaseCAM
+from pytorch_grad_cam.utils.model_targets import BinaryClassifierOutputTarget
+from torch import Tensor, nn
+
+from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.networks import as_input, convolution_names
+from cifake_core.detectors.scoring import on_device
+from cifake_core.errors import BadInput
+from cifake_core.explanations.observing import undisturbed
+from cifake_core.progress import Progress, silent
+
+TARGETS = ("verdict", "fake", "real")
+BATCH = 64  # where the package's throughput on the paper's networks levels off
+
+Target = str | np.ndarray  # one of TARGETS, or a label an image (n,), 1 = fake
+Layers = str | Sequence[str] | None  # None: the last convolution
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Maps of n images."""
+
+    heat: np.ndarray  # float32 (n, H, W) in [0, 1], the size of the images
+    logits: np.ndarray  # float32 (n,)
+    explained: np.ndarray  # int8 (n,): the label each map speaks for, 1 = fake
+    layer: str  # several are joined by "+"; "input" for methods that look at no layer
+    method: str
+    signed: np.ndarray | None = None  # float32 (n, H, W) in [-1, 1], below 0 = against the label; None: no such sign
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(n,) true where no evidence for the explained label was found."""
+        return self.heat.reshape(len(self.heat), -1).max(axis=1) == 0
+
+
+def grad_cam(
+    detector: Detector,
+    pixels: np.ndarray,
+    layer: Layers = None,
+    target: Target = "verdict",
+    on_progress: Progress = silent,
+) -> Maps:
+    """Grad-CAM of each image: pixels uint8 (n, 3, H, W) → Maps.
+
+    `layer` is one of `convolution_names` (None: the last), or several, whose maps are averaged. `target`: "verdict"
+    explains what the network says of each image, "fake" or "real" explains that label for all. Raises BadInput for an
+    unknown layer or target.
+    """
+    return by_package(detector, pixels, GradCAM, "gradcam", layer, target, on_progress)
+
+
+def by_package(
+    detector: Detector,
+    pixels: np.ndarray,
+    make: Callable[[nn.Module, list[nn.Module]], BaseCAM],
+    method: str,
+    layer: Layers = None,
+    target: Target = "verdict",
+    on_progress: Progress = silent,
+    batch: int = BATCH,
+) -> Maps:
+    """Maps by one of the package's classes: `make(network, layers)` gives the object that computes them."""
+    names = checked_layers(detector.network, layer)
+    checked_target(target, len(pixels))
+    parts = []
+    with detector.lock, undisturbed(detector.network):
+        detector.network.requires_grad_(True)  # the package takes the gradients from the graph of the weights
+        for start in range(0, len(pixels), batch):
+            on_progress(start, len(pixels), "Computing maps")
+            here = slice(start, start + batch)
+            images = as_input(on_device(pixels[here], detector.device))
+            logits = scored(detector.network, images)
+            explained = explained_labels(logits, target, here)
+            targets = [BinaryClassifierOutputTarget(int(label)) for label in explained]
+            cam = make(detector.network, [detector.network.get_submodule(name) for name in names])
+            try:  # not its own `with`, which prints an IndexError and goes on
+                heat = np.nan_to_num(cam(input_tensor=images, targets=targets)).astype(np.float32)
+            finally:
+                cam.activations_and_grads.release()
+            parts.append((heat, logits, explained))
+    return Maps(*joined(parts, pixels.shape[2:]), "+".join(names), method)
+
+
+def scored(network: nn.Module, images: Tensor) -> np.ndarray:
+    """Logits float32 (n,) of prepared images (n, 3, H, W)."""
+    with torch.no_grad():
+        return network(images).float().cpu().numpy()
+
+
+def explained_labels(logits: np.ndarray, target: Target, here: slice = slice(None)) -> np.ndarray:
+    """The label each map is to speak for: int8 (n,), 1 = fake. `here`: which images of the target's array these are."""
+    if not isinstance(target, str):
+        return np.asarray(target, np.int8)[here]
+    return {"verdict": (logits >= 0).astype(np.int8), "fake": np.ones(len(logits), np.int8)}.get(
+        target, np.zeros(len(logits), np.int8)
+    )
+
+
+def joined(parts: list[tuple[np.ndarray, ...]], size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Batches of (heat, logits, explained) as one; for no image at all, empty arrays of the right shapes."""
+    if not parts:
+        return np.zeros((0, *size), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int8)
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def checked_layers(network: nn.Module, layers: Layers) -> list[str]:
+    """The layers' names, each once; raises BadInput naming those there are."""
+    if layers is None or isinstance(layers, str):
+        return [checked_layer(network, layers)]
+    return [checked_layer(network, layer) for layer in dict.fromkeys(layers)] or [checked_layer(network, None)]
+
+
+def checked_layer(network: nn.Module, layer: str | None) -> str:
+    """The layer's name, the last convolution for None; raises BadInput naming those there are."""
+    names = convolution_names(network)
+    if layer is None:
+        return names[-1]
+    if layer not in names:
+        raise BadInput(f"The network has no convolution {layer!r}; it has {', '.join(names)}.")
+    return layer
+
+
+def checked_target(target: Target, n: int) -> None:
+    """Raises BadInput for a target that is neither a known word nor a label for each of n images."""
+    if isinstance(target, str):
+        if target not in TARGETS:
+            raise BadInput(f"The target {target!r} is unknown; take one of {', '.join(TARGETS)}.")
+    elif np.shape(target) != (n,):
+        raise BadInput(f"Labels of shape {np.shape(target)} were given as targets of {n} images; give one an image.")

@@ -1,0 +1,135 @@
+"""The step that explains a part of an image set: which images, their maps, and what is written of them."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from cifake_core.detectors import loading, runs
+from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.runs import Run
+from cifake_core.errors import BadInput
+from cifake_core.evaluation import evaluating
+from cifake_core.explanations import cam, fast_cam, methods, overlay, stored_maps
+from cifake_core.explanations.stored_maps import StoredMaps
+from cifake_core.images.image_set import ImageSet
+from cifake_core.step import Context
+
+METHODS = tuple(methods.METHODS)
+
+
+@dataclass(frozen=True)
+class ExplainSplit:
+    """Maps of a run over a part of its image set, the most confidently wrong images first.
+
+    Over all images (`limit` 0) they are kept in the workspace, and asked again they are only read. Grad-CAM of
+    `32x2-64x1` over CIFAKE's 20,000 test images: see benchmarks/RESULTS.md.
+    """
+
+    run_id: str
+    split: str = "test"
+    method: str = "gradcam"
+    layer: str | None = None  # None: the last convolution; several are separated by commas and averaged
+    target: str = "verdict"
+    limit: int = 0  # 0: all images
+    out: str | None = None  # a folder for one PNG an image and maps.csv
+
+    def __post_init__(self) -> None:
+        methods.checked_method(self.method)
+        if self.target not in cam.TARGETS:
+            raise BadInput(f"The target {self.target!r} is unknown; take one of {', '.join(cam.TARGETS)}.")
+        if self.limit < 0:
+            raise BadInput(f"The limit is {self.limit}; give the number of images, or 0 for all.")
+
+    def run(self, context: Context) -> dict:
+        """{"run", "split", "method", "layer", "target", "n", "empty", "seconds", "reused", "kept", "out"}."""
+        began = time.perf_counter()
+        run = runs.open_run(context.workspace, self.run_id)
+        table = evaluating.predictions(context.workspace, run, self.split)
+        order = most_wrong_first(table)[: self.limit or None]
+        there = self.stored(context, run)
+        reused = there is not None
+        if there is None and not self.limit:
+            there = self._kept(context, run)
+        pixels = ImageSet.open(context.workspace, run.dataset).part(self.split).pixels
+        if there is None:
+            maps = self._maps(context, loading.load(run), pixels[order])
+        elif self.out:
+            maps = there.maps(order)
+        if self.out:
+            _write_pictures(Path(self.out), pixels[order], maps, table.iloc[order])
+        return {
+            "run": run.id,
+            "split": self.split,
+            "method": self.method,
+            "layer": there.record["layer"] if there else maps.layer,
+            "target": self.target,
+            "n": len(order),
+            "empty": int((there.empty[order] if there else maps.empty).sum()),
+            "seconds": round(time.perf_counter() - began, 2),
+            "reused": reused,
+            "kept": str(there.folder.relative_to(context.workspace.home)) if there else None,
+            "out": self.out,
+        }
+
+    def layers(self) -> list[str] | None:
+        return [name.strip() for name in self.layer.split(",") if name.strip()] if self.layer else None
+
+    def stored(self, context: Context, run: Run) -> StoredMaps | None:
+        """The maps of this request if they were kept before. Raises BadInput for an unknown layer."""
+        return stored_maps.stored(context.workspace, run, self.split, self.method, self._layer_name(run), self.target)
+
+    def _layer_name(self, run: Run) -> str:
+        if not methods.uses_layers(self.method):
+            return methods.SIZE_OF_INPUT
+        from cifake_core.detectors import networks
+
+        return "+".join(cam.checked_layers(networks.build(run.topology), self.layers()))
+
+    def _kept(self, context: Context, run: Run) -> StoredMaps:
+        began = time.perf_counter()
+        detector, pixels = loading.load(run), ImageSet.open(context.workspace, run.dataset).part(self.split).pixels
+        layers = cam.checked_layers(detector.network, self.layers())
+        if self.method == "gradcam" and len(layers) == 1:
+            found = fast_cam.layer_maps(detector, pixels, layers[0], self.target, context.on_progress)
+            heat, scale = found.heat, found.scale
+        else:
+            found = self._maps(context, detector, pixels)
+            heat, scale = found.heat, np.ones(len(pixels), np.float32)
+        record = {
+            "split": self.split,
+            "method": self.method,
+            "layer": self._layer_name(run),
+            "target": self.target,
+            "n": len(pixels),
+            "empty": int((heat.reshape(len(heat), -1).max(axis=1) == 0).sum()),
+            "seconds": round(time.perf_counter() - began, 2),
+            "versions": runs.versions(),
+            "created_at": runs.now(),
+        }
+        arrays = {"heat": heat, "scale": scale, "logits": found.logits, "explained": found.explained}
+        return stored_maps.keep(context.workspace, run, record, arrays)
+
+    def _maps(self, context: Context, detector: Detector, pixels: np.ndarray) -> cam.Maps:
+        return methods.maps(detector, pixels, self.method, self.layers(), self.target, context.on_progress)
+
+
+def most_wrong_first(table: pd.DataFrame) -> np.ndarray:
+    """Row numbers (n,): mistakes from the most to the least confident, then right verdicts from the least confident on."""
+    towards_truth = np.where(table["label"] == 1, table["logit"], -table["logit"])
+    return np.argsort(towards_truth, kind="stable")
+
+
+def _write_pictures(folder: Path, pixels: np.ndarray, maps: cam.Maps, table: pd.DataFrame) -> None:
+    """<rank>-<outcome>.png, image beside overlay, and maps.csv that says which image each one is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{rank:05d}-{outcome}.png" for rank, outcome in enumerate(table["outcome"])]
+    for name, image, heat in zip(names, pixels.transpose(0, 2, 3, 1), maps.heat, strict=True):
+        pair = np.concatenate([overlay.enlarge(image), overlay.overlay(image, heat)], axis=1)
+        Image.fromarray(pair).save(folder / name)
+    columns = ["image_id", "label", "class_label", "fake_probability", "outcome"]
+    index = table[columns].assign(file=names, explained=maps.explained, empty=maps.empty)
+    index.to_csv(folder / "maps.csv", index=False)

@@ -1,0 +1,155 @@
+"""Grad-CAM for whole test sets: the activation and its gradient, one forward and half a backward pass a batch.
+
+Source: Selvaraju et al. 2017, eq. 1 and 2. The values are those of the `grad-cam` package (a test compares them): each
+layer's map is shifted and scaled to [0, 1] at the layer's own size, enlarged bilinearly, averaged over the layers, and
+scaled once more. The paper's networks get a shorter way through their pooling; any other network goes through a hook.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.networks import ConvNet, as_input, convolution_names
+from cifake_core.detectors.scoring import on_device
+from cifake_core.explanations.cam import Layers, Maps, Target, checked_layers, checked_target, explained_labels
+from cifake_core.explanations.observing import undisturbed
+from cifake_core.progress import Progress, silent
+
+BATCH = 128  # images; measured best of 16 to 256: activations of 32 maps at 32 × 32 then take 17 MB
+TINY = 1e-7  # the package's guard against division by nought
+
+
+@dataclass(frozen=True)
+class LayerMaps:
+    """Grad-CAM at the size of its layer, before it is enlarged."""
+
+    heat: np.ndarray  # float32 (n, h, w) in [0, 1]
+    scale: np.ndarray  # float32 (n,): heat · scale is in units of the logit's gradient, comparable between images
+    logits: np.ndarray  # float32 (n,)
+    explained: np.ndarray  # int8 (n,)
+
+
+def grad_cam(
+    detector: Detector,
+    pixels: np.ndarray,
+    layers: Layers = None,
+    target: Target = "verdict",
+    on_progress: Progress = silent,
+) -> Maps:
+    """What `cam.grad_cam` gives, within 1e-4 and several times faster. Same arguments, same errors."""
+    names = checked_layers(detector.network, layers)
+    found = [layer_maps(detector, pixels, name, target, on_progress) for name in names]
+    heat = np.mean([enlarged(maps.heat, pixels.shape[2:]) for maps in found], axis=0)
+    heat = _scaled(torch.from_numpy(heat))[0].numpy()
+    return Maps(heat, found[0].logits, found[0].explained, "+".join(names), "gradcam")
+
+
+def layer_maps(
+    detector: Detector,
+    pixels: np.ndarray,
+    layer: str | None = None,
+    target: Target = "verdict",
+    on_progress: Progress = silent,
+) -> LayerMaps:
+    """Grad-CAM of one layer at the layer's own size: pixels uint8 (n, 3, H, W) → heat (n, h, w). Raises BadInput."""
+    (name,) = checked_layers(detector.network, layer)
+    checked_target(target, len(pixels))
+    n, parts = len(pixels), []
+    with detector.lock, undisturbed(detector.network):
+        detector.network.requires_grad_(False)  # no gradient of a weight is wanted, and none is computed
+        for start in range(0, n, BATCH):
+            on_progress(start, n, "Computing maps")
+            here = slice(start, start + BATCH)
+            images = as_input(on_device(pixels[here], detector.device))
+            parts.append(_batch(detector.network, images, name, target, here))
+    on_progress(n, n, "Computing maps")
+    if not parts:
+        return LayerMaps(np.zeros((0, *pixels.shape[2:]), np.float32), *(np.zeros(0, kind) for kind in ("f4", "f4", "i1")))
+    heat, scale, logits, explained = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return LayerMaps(heat, scale, logits, explained)
+
+
+def enlarged(heat: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Maps (n, h, w) at the size of the images (n, H, W), bilinear between the centres of pixels as OpenCV does it."""
+    if heat.shape[1:] == tuple(size) or not len(heat):
+        return heat.reshape(len(heat), *size)
+    grown = functional.interpolate(torch.from_numpy(heat)[:, None], size=tuple(size), mode="bilinear", align_corners=False)
+    return grown[:, 0].numpy()
+
+
+def _batch(network: nn.Module, images: Tensor, layer: str, target: Target, here: slice) -> tuple[np.ndarray, ...]:
+    way = _through_pooling if type(network) is ConvNet else _through_hook
+    activation, weights, logits, explained = way(network, images, layer, target, here)
+    columns = activation.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h·w, K): no copy, the channels lie last in memory
+    signs = weights.new_tensor(2 * explained.astype(np.float32) - 1)  # the target is ±logit, so is its gradient
+    signed = (weights * signs[:, None])[:, None, :]  # (N, 1, K)
+    raw = torch.bmm(signed, columns.transpose(1, 2))  # Σ_k α_k A_k, (N, 1, h·w); the other way round takes four times as long
+    heat, scale = _scaled(raw.view(len(images), *activation.shape[2:]).clamp_(min=0))
+    return heat.cpu().numpy(), scale.cpu().numpy(), logits, explained
+
+
+def _scaled(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps (N, h, w) shifted and scaled to [0, 1], and what they were divided by (N,)."""
+    shifted = raw - raw.amin((1, 2), keepdim=True)
+    scale = shifted.amax((1, 2), keepdim=True) + TINY
+    return shifted / scale, scale.flatten()
+
+
+def _through_pooling(
+    network: ConvNet, images: Tensor, layer: str, target: Target, here: slice
+) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+    """Activation (N, K, h, w), mean gradient of the logit over each of its maps (N, K), logits and labels.
+
+    2 × 2 max-pooling hands each gradient to exactly one pixel, so the sum over an activation's gradient is the sum over
+    the pooled one's, a quarter of the numbers; no gradient below that is computed.
+    """
+    place = convolution_names(network).index(layer)
+    with torch.no_grad():
+        x = images
+        for convolution in network.convolutions[:place]:
+            x = _halved(convolution(x)).relu_()
+        activation = network.convolutions[place](x)
+        pooled = _halved(activation)
+    x = pooled.requires_grad_().relu()
+    for convolution in network.convolutions[place + 1 :]:
+        x = functional.max_pool2d(convolution(x), 2).relu()
+    x = x.flatten(1)
+    for dense in network.dense:
+        x = dense(x).relu()
+    output = network.output(x).squeeze(1)
+    (gradient,) = torch.autograd.grad(output.sum(), pooled)
+    weights = gradient.sum((2, 3)) / (activation.shape[2] * activation.shape[3])
+    logits = output.detach().float().cpu().numpy()
+    return activation, weights, logits, explained_labels(logits, target, here)
+
+
+def _halved(activation: Tensor) -> Tensor:
+    """2 × 2 max-pooling of (N, K, h, w), lines first: half the time of torch's own where channels lie last in memory."""
+    height, width = activation.shape[2] // 2 * 2, activation.shape[3] // 2 * 2
+    lines = torch.maximum(activation[:, :, :height:2], activation[:, :, 1:height:2])
+    return torch.maximum(lines[..., :width:2], lines[..., 1:width:2])
+
+
+def _through_hook(
+    network: nn.Module, images: Tensor, layer: str, target: Target, here: slice
+) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+    """The same for any network: the hook cuts the graph below the layer, so nothing below it is differentiated."""
+    kept: dict[str, Tensor] = {}
+
+    def cut(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        kept["activation"] = output.detach().requires_grad_()
+        return kept["activation"].clone()  # a layer after it may work in place
+
+    hook = network.get_submodule(layer).register_forward_hook(cut)
+    try:
+        output = network(images)
+    finally:
+        hook.remove()
+    (gradient,) = torch.autograd.grad(output.sum(), kept["activation"])
+    logits = output.detach().float().cpu().numpy()
+    activation = kept["activation"].detach()
+    return activation, gradient.mean((2, 3)), logits, explained_labels(logits, target, here)

@@ -1,0 +1,243 @@
+"""Every way to make a map, behind one call. It knows the methods; whether their maps deserve trust is trust.py's.
+
+Class activation maps come from the `grad-cam` package, integrated gradients and occlusion from captum. Two baselines go
+with them: RandomCAM, the same activations under random weights, and "<method>@random", the method on a network of the
+same architecture whose weights are drawn anew: a map that looks the same there shows the image, not what was learned.
+"""
+
+import copy
+import warnings
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import RLock
+
+import numpy as np
+import pytorch_grad_cam as package
+import pytorch_grad_cam.ablation_cam
+import pytorch_grad_cam.score_cam
+import torch
+from pytorch_grad_cam.ablation_layer import AblationLayer
+from torch import Tensor, nn
+
+from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.networks import as_input
+from cifake_core.detectors.scoring import on_device
+from cifake_core.errors import BadInput
+from cifake_core.explanations import cam, fast_cam
+from cifake_core.explanations.cam import Layers, Maps, Target
+from cifake_core.explanations.observing import undisturbed
+from cifake_core.progress import Progress, silent
+
+RANDOM_WEIGHTS = "@random"
+SIZE_OF_INPUT = "input"  # the layer's name of methods that look at no layer
+STEPS = 32  # of the path of integrated gradients: the sum of a map is then within some per cent of the logit's change
+WINDOW, STRIDE = 6, 2  # pixels that occlusion covers, and moves by
+
+
+class _Quiet:
+    """In place of tqdm inside the package: progress is reported by `on_progress`, nothing in the core prints."""
+
+    @staticmethod
+    def tqdm(things):
+        return things
+
+
+package.score_cam.tqdm = package.ablation_cam.tqdm = _Quiet
+
+
+class _Random(package.RandomCAM):
+    """Weights drawn from the image itself: the same image has the same map, whoever asks, and in any batch."""
+
+    def get_cam_weights(self, input_tensor, target_layer, target_category, activations, grads):
+        rows = [np.random.default_rng(zlib.crc32(image.numpy().tobytes())) for image in input_tensor.cpu().contiguous()]
+        return np.stack([row.uniform(-1, 1, activations.shape[1]) for row in rows])
+
+
+class _Score(package.ScoreCAM):
+    batch_size = 128  # masked images at a time; the package takes 16
+
+
+class _Ablation(package.AblationCAM):
+    """We differ: the package divides by the score, which turns the map of a label the network denies upside down."""
+
+    def __init__(self, model: nn.Module, target_layers: list[nn.Module]) -> None:
+        super().__init__(model, target_layers, ablation_layer=AblationLayer(), batch_size=64)
+
+    def get_cam_weights(self, input_tensor, target_layer, targets, activations, grads):
+        weights = super().get_cam_weights(input_tensor, target_layer, targets, activations, grads)
+        scores = np.array([float(target(output)) for target, output in zip(targets, self.outputs.detach(), strict=True)])
+        return np.nan_to_num(weights, posinf=0, neginf=0) * np.sign(scores)[:, None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to make a map."""
+
+    title: str
+    meaning: str  # one sentence for a page
+    make: Callable | None = None  # a class of the package; None: it looks at the input, not at a layer
+    batch: int = cam.BATCH  # images at a time
+
+    @property
+    def uses_layers(self) -> bool:
+        return self.make is not None
+
+
+METHODS: dict[str, Method] = {
+    "gradcam": Method("Grad-CAM", "Weighs each activation map by its mean gradient.", package.GradCAM),
+    "gradcam++": Method("Grad-CAM++", "Weighs by positive gradients, so that several places can count.", package.GradCAMPlusPlus),
+    "hirescam": Method("HiResCAM", "Multiplies gradient and activation place by place.", package.HiResCAM),
+    "layercam": Method("LayerCAM", "Multiplies positive gradients and activations place by place.", package.LayerCAM),
+    "xgradcam": Method("XGrad-CAM", "Weighs gradients by how strongly each place is active.", package.XGradCAM),
+    "eigencam": Method("Eigen-CAM", "The first principal component of the activations; no label is asked.", package.EigenCAM),
+    "scorecam": Method("Score-CAM", "Weighs each map by the score of the image masked with it.", _Score, 16),
+    "ablationcam": Method("Ablation-CAM", "Weighs each map by what its removal costs the score.", _Ablation),
+    "integratedgradients": Method("Integrated gradients", "Sums the gradient on the way from the image's mean colour to the image."),
+    "occlusion": Method("Occlusion", "How much the score falls when a small window is covered with the image's mean colour.", batch=8),
+    "randomcam": Method("RandomCAM", "The activations under random weights: what a map is worth that knows nothing.", _Random),
+}  # fmt: skip
+SLOW = ("eigencam", "scorecam", "ablationcam", "integratedgradients", "occlusion")  # below 200 images/s on two cores
+
+
+def names(with_baselines: bool = True) -> tuple[str, ...]:
+    """The methods' ids; "<id>@random" is known besides for each of them."""
+    return tuple(name for name in METHODS if with_baselines or name != "randomcam")
+
+
+def checked_method(method: str) -> str:
+    """The method's id; raises BadInput naming those there are."""
+    if method.removesuffix(RANDOM_WEIGHTS) not in METHODS:
+        known = ", ".join(METHODS)
+        raise BadInput(f"There is no method {method[:40]!r}; known are {known}, each also as <method>{RANDOM_WEIGHTS}.")
+    return method
+
+
+def title(method: str) -> str:
+    """The method's name as papers write it."""
+    base = METHODS[checked_method(method).removesuffix(RANDOM_WEIGHTS)].title
+    return f"{base} on random weights" if method.endswith(RANDOM_WEIGHTS) else base
+
+
+def uses_layers(method: str) -> bool:
+    return METHODS[checked_method(method).removesuffix(RANDOM_WEIGHTS)].uses_layers
+
+
+def maps(
+    detector: Detector,
+    pixels: np.ndarray,
+    method: str = "gradcam",
+    layers: Layers = None,
+    target: Target = "verdict",
+    on_progress: Progress = silent,
+    seed: int = 0,
+) -> Maps:
+    """Maps of each image by one method: pixels uint8 (n, 3, H, W) → Maps; an image without evidence has a map of zeros.
+
+    `layers`: names of convolutions, whose maps are averaged as the package does (None: the last one); methods that look
+    at the input ignore them. `target`: "verdict", "fake", "real", or a label for each image. `seed`: of random weights.
+    Raises BadInput for an unknown method, layer or target.
+    """
+    if checked_method(method).endswith(RANDOM_WEIGHTS):
+        labels = _labels(detector, pixels, target)
+        method = method.removesuffix(RANDOM_WEIGHTS)
+        found = maps(reinitialised(detector, seed), pixels, method, layers, labels, on_progress)
+        return replace(found, method=method + RANDOM_WEIGHTS)
+    if method == "gradcam":
+        return fast_cam.grad_cam(detector, pixels, layers, target, on_progress)
+    if METHODS[method].make is None:
+        return _at_input(detector, pixels, method, target, on_progress)
+    how = METHODS[method]
+    detector = _shadow(detector) if how.make is _Ablation else detector
+    return cam.by_package(detector, pixels, how.make, method, layers, target, on_progress, how.batch)
+
+
+def _shadow(detector: Detector) -> Detector:
+    """Modules of its own over the same weights, for a method that swaps layers: whoever lists the layers of the network
+    meanwhile, without waiting for its lock, must find them all.
+    """
+    with detector.lock:
+        shared = {id(tensor): tensor for tensor in (*detector.network.parameters(), *detector.network.buffers())}
+        return Detector(detector.run, copy.deepcopy(detector.network, shared), detector.device, detector.lock)
+
+
+def reinitialised(detector: Detector, seed: int = 0) -> Detector:
+    """A detector of the same architecture with weights drawn anew; the given one is not touched.
+
+    Source: Adebayo et al. 2018, model parameter randomisation test. All layers at once, not one after another.
+    """
+    with detector.lock:
+        network = copy.deepcopy(detector.network)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+    return Detector(detector.run, network.eval(), detector.device, RLock())
+
+
+def _labels(detector: Detector, pixels: np.ndarray, target: Target) -> np.ndarray:
+    """The labels that maps of the detector itself would speak for."""
+    cam.checked_target(target, len(pixels))
+    parts = [np.zeros(0, np.float32)]
+    with detector.lock, undisturbed(detector.network):
+        for start in range(0, len(pixels), fast_cam.BATCH):
+            images = as_input(on_device(pixels[start : start + fast_cam.BATCH], detector.device))
+            parts.append(cam.scored(detector.network, images))
+    return cam.explained_labels(np.concatenate(parts), target)
+
+
+def _at_input(detector: Detector, pixels: np.ndarray, method: str, target: Target, on_progress: Progress) -> Maps:
+    cam.checked_target(target, len(pixels))
+    attribute = {"integratedgradients": _integrated_gradients, "occlusion": _occlusion}[method]
+    parts, batch = [], METHODS[method].batch
+    with detector.lock, undisturbed(detector.network):
+        detector.network.requires_grad_(False)
+        for start in range(0, len(pixels), batch):
+            on_progress(start, len(pixels), "Computing maps")
+            here = slice(start, start + batch)
+            images = as_input(on_device(pixels[here], detector.device))
+            logits = cam.scored(detector.network, images)
+            explained = cam.explained_labels(logits, target, here)
+            signs = images.new_tensor(2 * explained.astype(np.float32) - 1)[:, None, None]
+            attributed = attribute(detector.network, images) * signs  # (N, H, W), for the explained label where positive
+            strongest = attributed.abs().amax((1, 2), keepdim=True)
+            signed = torch.where(strongest > 0, attributed / strongest.clamp(min=1e-30), 0)
+            parts.append((signed.float().cpu().numpy(), logits, explained))
+    signed, logits, explained = cam.joined(parts, pixels.shape[2:])
+    heat = np.maximum(signed, 0)
+    most = heat.max(axis=(1, 2), keepdims=True, initial=0)
+    return Maps(heat / np.where(most > 0, most, 1), logits, explained, SIZE_OF_INPUT, method, signed)
+
+
+def _mean_colour(images: Tensor) -> Tensor:
+    return images.mean((2, 3), keepdim=True).expand_as(images)
+
+
+def _integrated_gradients(network: nn.Module, images: Tensor) -> Tensor:
+    """Sundararajan et al. 2017, eq. 1, towards the logit, summed over colours: (N, H, W). We differ: the path starts at
+    the image's mean colour, not at black, or dark places could never count.
+    """
+    from captum.attr import IntegratedGradients
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # captum remarks that it asks for the input's gradient
+        given = IntegratedGradients(network).attribute(
+            images, baselines=_mean_colour(images), n_steps=STEPS, internal_batch_size=512
+        )
+    return given.detach().sum(1)
+
+
+def _occlusion(network: nn.Module, images: Tensor) -> Tensor:
+    """Zeiler and Fergus 2014: fall of the logit under a window, averaged over the windows that cover a pixel: (N, H, W)."""
+    from captum.attr import Occlusion
+
+    with torch.no_grad():
+        given = Occlusion(network).attribute(
+            images,
+            sliding_window_shapes=(images.shape[1], WINDOW, WINDOW),
+            strides=(images.shape[1], STRIDE, STRIDE),
+            baselines=_mean_colour(images),
+            perturbations_per_eval=32,
+        )
+    return given.mean(1)

@@ -1,0 +1,165 @@
+"""One image of anybody's, put before a detector: what was done to it first, the verdict, the map, and how firm it is.
+
+A verdict that flips when the same picture is compressed or resized once more says more about the file than about the
+picture; it is called unsure. This knows a network and bytes; it does not know pages.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.networks import SIDE
+from cifake_core.detectors.scoring import logits_of, on_device
+from cifake_core.explanations import cam
+from cifake_core.images import codec
+from cifake_core.metrics.scores import fake_probability
+
+MARGIN = 0.15  # a probability closer than this to one half is no verdict
+RESIZED = 26  # pixels: the side of the small resize of the check, down and up again
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One thing done to the image on its way to the network."""
+
+    title: str
+    meaning: str  # one sentence
+    pixels: np.ndarray  # uint8 (H, W, 3), after it
+
+
+@dataclass(frozen=True)
+class Check:
+    """The same picture treated once more, and what the network says then."""
+
+    name: str
+    pixels: np.ndarray  # uint8 (32, 32, 3)
+    fake_probability: float
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a detector says of one image, and how the image came before it."""
+
+    name: str
+    format: str  # JPEG, PNG, WEBP or BMP
+    stages: tuple[Stage, ...]  # the first is the file as decoded, the last what the network saw
+    fake_probability: float
+    heat: np.ndarray  # float32 (32, 32): Grad-CAM of the likelier label; all zero = no evidence
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]  # one sentence each
+    reasons: tuple[str, ...]  # why the verdict is unsure; none = it is firm
+
+    @property
+    def seen(self) -> np.ndarray:
+        """uint8 (32, 32, 3): the pixels the network was given."""
+        return self.stages[-1].pixels
+
+    @property
+    def label(self) -> int:
+        """The likelier label, 1 = fake."""
+        return int(self.fake_probability >= 0.5)
+
+    @property
+    def verdict(self) -> str:
+        """fake, real or unsure."""
+        return "unsure" if self.reasons else ("real", "fake")[self.label]
+
+
+def try_image(detector: Detector, data: bytes, *, name: str, jpeg: bool, layer: str | None = None) -> Tried:
+    """Decode, crop, shrink, encode as asked, score, explain, check. Raises BadInput for what is no image.
+
+    `jpeg`: bring the image through the JPEG path of CIFAKE's files (quality 75, 4:2:0), unless it is a 32-pixel JPEG
+    already. Wanted where the detector learned from JPEGs: other pixels would be told by their codec.
+    """
+    decoded = codec.decode_file(data, name=name)
+    stages = prepared(decoded, jpeg)
+    seen = stages[-1].pixels
+    variants = {"JPEG once more": _through_jpeg(seen), f"Shrunk to {RESIZED} px and back": _resized(seen)}
+    maps = cam.grad_cam(detector, seen.transpose(2, 0, 1)[None], layer, "verdict")
+    probabilities = _probabilities(detector, np.stack([seen, *variants.values()]))
+    checks = tuple(
+        Check(title, pixels, p) for (title, pixels), p in zip(variants.items(), probabilities[1:], strict=True)
+    )
+    return Tried(
+        name=name,
+        format=decoded.format,
+        stages=stages,
+        fake_probability=probabilities[0],
+        heat=maps.heat[0],
+        checks=checks,
+        warnings=tuple(_warnings(decoded, jpeg)),
+        reasons=tuple(_reasons(probabilities[0], checks)),
+    )
+
+
+def prepared(decoded: codec.Decoded, jpeg: bool) -> tuple[Stage, ...]:
+    """Everything done between the file and the network, in order; what was not needed is not listed."""
+    pixels = decoded.pixels
+    height, width = pixels.shape[:2]
+    stages = [Stage("The file", f"{decoded.format}, {width} × {height} pixels, as decoded.", pixels)]
+    if height != width:
+        side = min(height, width)
+        pixels = _middle_square(pixels)
+        stages.append(Stage("Cropped", f"The middle square, {side} × {side}; what lies outside is not looked at.", pixels))
+    if pixels.shape[0] != SIDE:
+        verb = "Shrunk" if pixels.shape[0] > SIDE else "Enlarged"
+        pixels = codec.shrink(pixels, SIDE)
+        stages.append(Stage(verb, f"To {SIDE} × {SIDE} with antialiasing, as CIFAKE's fakes were.", pixels))
+    if jpeg and (decoded.format != "JPEG" or len(stages) > 1):
+        pixels = _through_jpeg(pixels)
+        stages.append(Stage("Encoded", "Saved as CIFAKE's files are: JPEG quality 75, 4:2:0.", pixels))
+    return tuple(stages)
+
+
+def _middle_square(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
+def _through_jpeg(pixels: np.ndarray) -> np.ndarray:
+    return codec.decode(codec.encode_jpeg(pixels))
+
+
+def _resized(pixels: np.ndarray) -> np.ndarray:
+    small = Image.fromarray(pixels).resize((RESIZED, RESIZED), Image.Resampling.BICUBIC)
+    return np.array(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def _probabilities(detector: Detector, images: np.ndarray) -> list[float]:
+    """images uint8 (n, H, W, 3) → n probabilities of fake, in full precision."""
+    with detector.lock, torch.no_grad():
+        logits = logits_of(detector.network, on_device(images.transpose(0, 3, 1, 2), detector.device), "fp32")
+    return fake_probability(logits).tolist()
+
+
+def _warnings(decoded: codec.Decoded, jpeg: bool) -> list[str]:
+    height, width = decoded.pixels.shape[:2]
+    found = []
+    if max(height, width) < SIDE:
+        found.append(f"The image has only {width} × {height} pixels and had to be enlarged; detail was made up.")
+    elif (height, width) != (SIDE, SIDE):
+        found.append(
+            f"The image is {width} × {height}, the network looks at {SIDE} × {SIDE}: most of the detail is gone before it looks."
+        )
+    if not jpeg and decoded.format != "JPEG":
+        found.append(f"The file is a {decoded.format}; a network that learned from JPEGs may answer to the format.")
+    return found
+
+
+def _reasons(probability: float, checks: tuple[Check, ...]) -> list[str]:
+    found = []
+    if abs(probability - 0.5) < MARGIN:
+        found.append(f"the probability of fake, {probability:.0%}, is close to one half")
+    for check in checks:
+        if (check.fake_probability >= 0.5) != (probability >= 0.5):
+            found.append(f"the verdict flips to {check.fake_probability:.0%} fake when the image is {_lower(check.name)}")
+    return found
+
+
+def _lower(name: str) -> str:
+    return {"JPEG once more": "saved as a JPEG once more"}.get(name, name[0].lower() + name[1:])

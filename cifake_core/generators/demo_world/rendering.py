@@ -1,0 +1,132 @@
+"""Rendered pictures of the ten classes with the true mask of the entity. Nothing here is a photograph.
+
+A picture depends on (WORLD_VERSION, class, seed, size) only: not on batch, order or process.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from random import Random
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from cifake_core import CLASS_NAMES
+from cifake_core.errors import BadInput
+from cifake_core.generators.demo_world import composing
+from cifake_core.generators.demo_world.camera import exposed
+from cifake_core.generators.demo_world.casting import scene
+from cifake_core.images.codec import encode_jpeg
+from cifake_core.progress import Progress, silent
+from cifake_core.settings import Settings
+
+WORLD_VERSION = 1  # raise it whenever a picture would come out differently
+SUPERSAMPLING = 2.5
+MIN_SIZE, MAX_SIZE = 16, 256
+_CHUNK = 64  # pictures a worker makes between two reports
+_ALONE = 256  # fewer pictures than this do not repay the start of worker processes
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rendered picture before the codec: pixels uint8 (H, W, 3); mask bool (H, W), where the entity covers half a pixel or more."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A rendered picture as it is stored: `pixels` are decoded from `jpeg`."""
+
+    jpeg: bytes
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+def render_frame(class_label: int, seed: int, size: int = 32) -> Frame:
+    """The picture as it leaves the camera model, before JPEG. Raises BadInput."""
+    _check(class_label, seed, size)
+    name = CLASS_NAMES[class_label]
+    dice = Random(f"demo world {WORLD_VERSION}/{name}/{seed}")
+    random = np.random.Generator(np.random.PCG64([WORLD_VERSION, class_label, seed]))
+    linear, covered = composing.composed(scene(name, dice), round(size * SUPERSAMPLING), dice)
+    share = cv2.resize(covered.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    return Frame(exposed(linear, size, dice, random), share >= 0.5)
+
+
+def render(class_label: int, seed: int, size: int = 32) -> Rendering:
+    """One rendered picture after JPEG quality 75, 4:2:0, the codec of CIFAKE's files. Raises BadInput."""
+    frame = render_frame(class_label, seed, size)
+    jpeg = encode_jpeg(frame.pixels)
+    return Rendering(jpeg, decoded(jpeg), frame.mask)
+
+
+def decoded(jpeg: bytes) -> np.ndarray:
+    """Pixels uint8 (H, W, 3) of a JPEG of our own making: unlike a stranger's file it needs no guarded decoder."""
+    return np.array(Image.open(io.BytesIO(jpeg)))
+
+
+def render_many(
+    class_labels: Sequence[int],
+    seeds: Sequence[int],
+    size: int = 32,
+    workers: int | None = None,
+    on_progress: Progress = silent,
+) -> list[Rendering]:
+    """Pictures in the order asked. `workers`: processes, 1 = in this one, None = one a core when it repays.
+
+    Leaving through `on_progress` (Cancelled) stops the workers. Raises BadInput.
+    """
+    wanted = [(int(c), int(s)) for c, s in zip(class_labels, seeds, strict=True)]
+    for class_label, seed in wanted:
+        _check(class_label, seed, size)
+    chunks = [(wanted[i : i + _CHUNK], size) for i in range(0, len(wanted), _CHUNK)]
+    workers = _worker_count(workers, len(wanted), len(chunks))
+    if workers == 1:
+        return _collected(map(_render_chunk, chunks), len(wanted), on_progress)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet_worker)
+    try:
+        return _collected(pool.map(_render_chunk, chunks), len(wanted), on_progress)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _collected(parts, total: int, on_progress: Progress) -> list[Rendering]:
+    done: list[Rendering] = []
+    on_progress(0, total, "rendering the demo world")
+    for part in parts:
+        done += part
+        on_progress(len(done), total, "rendering the demo world")
+    return done
+
+
+def _render_chunk(chunk: tuple[list[tuple[int, int]], int]) -> list[Rendering]:
+    wanted, size = chunk
+    return [render(class_label, seed, size) for class_label, seed in wanted]
+
+
+def _quiet_worker() -> None:
+    cv2.setNumThreads(1)  # the processes are the parallelism
+
+
+def _worker_count(workers: int | None, pictures: int, chunks: int) -> int:
+    if workers is None:
+        cores = Settings.from_environment().threads or len(os.sched_getaffinity(0))
+        workers = cores if pictures >= _ALONE else 1
+    if workers < 1:
+        raise BadInput(f"{workers} workers were asked for; give 1 or more.")
+    return max(min(workers, chunks), 1)
+
+
+def _check(class_label: int, seed: int, size: int) -> None:
+    if not 0 <= class_label < len(CLASS_NAMES):
+        raise BadInput(f"There is no class {class_label}; give 0 to {len(CLASS_NAMES) - 1}.")
+    if seed < 0:
+        raise BadInput(f"The seed is {seed}; give 0 or a positive whole number.")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise BadInput(f"Pictures of {size} pixels a side cannot be rendered; give {MIN_SIZE} to {MAX_SIZE}.")

@@ -1,0 +1,178 @@
+"""From what a user names (bundled, trained here, a folder, a Hub model at a commit) to a loaded diffusers pipeline.
+
+It finds, checks and loads; it does not generate. Only safetensors and stock classes are loaded, never code of others.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cifake_core import hardware
+from cifake_core.errors import BadInput, CifakeError, Damaged, DownloadFailed, NotFound, OutOfMemory
+from cifake_core.generators import checking
+from cifake_core.images.schema import CLASSES
+from cifake_core.store import artifacts
+from cifake_core.store.workspace import Workspace
+
+BUNDLED_FOLDER = Path(__file__).parents[2] / "assets" / "generators"
+BUNDLED = ("demo", "cifar10-ldm")
+_HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>.*))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_WANTED = [checking.INDEX, "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors"]
+_UNWANTED = ["*.non_ema*", "*.fp16.*", "*.bf16.*", "*openvino*", "*flax*"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A generator that was found and may be loaded."""
+
+    id: str  # as the user named it
+    kind: str  # bundled, trained, folder or hub
+    folder: Path
+    pipeline: str  # class name
+    revision: str  # the commit of a Hub model, else "sha256:…" of the folder's model files
+    steps: int  # what it is meant to be sampled with
+    guidance: float
+
+    @property
+    def title(self) -> str:
+        """What is written beside its images: a folder by its name, not by its place on this machine."""
+        return self.folder.name if self.kind == "folder" else self.id
+
+    @property
+    def by_class(self) -> bool:
+        """Whether it is asked by class number instead of words."""
+        return self.pipeline in checking.BY_CLASS
+
+
+def find(workspace: Workspace, generator: str) -> Source:
+    """The generator of that name; a Hub model is downloaded first (resumed by the client where it stopped).
+
+    `generator` is "demo" or "cifar10-ldm", a generator of the workspace, a folder, or "owner/model@commit" with all 40
+    digits. Raises NotFound, BadInput, Damaged, DownloadFailed.
+    """
+    if generator in BUNDLED:
+        return _own(generator, BUNDLED_FOLDER / generator, "bundled")
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]{0,79}", generator) and (workspace.generators / generator / artifacts.RECORD).exists():
+        return _own(generator, workspace.generators / generator, "trained")
+    folder = Path(generator).expanduser()
+    if "\0" not in generator and len(generator) < 1000 and folder.is_dir():
+        checking.checked_pipeline(folder)  # before anything is read at length: it may be any folder of the machine
+        checking.check_links(folder)
+        return _source(generator, folder, "folder", checking.content_digest(folder))
+    match = _HUB.fullmatch(generator)
+    if not match:
+        known = ", ".join(names(workspace)) or "none yet"
+        raise NotFound(f"There is no generator {generator[:80]!r}; there are: {known}; or give a folder or owner/model@commit.")
+    if not _COMMIT.fullmatch(match["revision"] or ""):
+        raise BadInput(
+            f"{generator[:80]!r} is not pinned to a commit, so it could change from one day to the next; "
+            "write owner/model@ and the 40 digits of the commit."
+        )
+    return _source(generator, _downloaded(match["repo"], match["revision"]), "hub", match["revision"])
+
+
+def names(workspace: Workspace) -> list[str]:
+    """Generators ready to use on this machine: bundled ones that are there, then those of the workspace."""
+    bundled = [name for name in BUNDLED if (BUNDLED_FOLDER / name / artifacts.RECORD).exists()]
+    trained = sorted(path.parent.name for path in workspace.generators.glob(f"[!.]*/{artifacts.RECORD}"))
+    return bundled + [name for name in trained if name not in bundled]
+
+
+def load(source: Source, device: torch.device):
+    """The pipeline on the device, ready to sample. Raises BadInput, Damaged or OutOfMemory."""
+    import diffusers
+    import transformers
+
+    diffusers.utils.logging.disable_progress_bar()  # both draw bars on their own; progress is reported in one way here
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        pipeline = getattr(diffusers, source.pipeline).from_pretrained(
+            source.folder,
+            dtype=hardware.sampling_dtype(device),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+        pipeline = pipeline.to(device)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(f"{source.id!r} does not fit into the memory of {device}; take a smaller model.") from error
+    except Exception as error:  # diffusers and transformers raise many kinds; each means the same to the user
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise BadInput(f"The generator {source.id!r} cannot be loaded ({reason}); take a complete diffusers folder.") from error
+    _check_numbers(source, pipeline)
+    pipeline.set_progress_bar_config(disable=True)
+    if device.type == "cpu" and source.by_class:
+        pipeline.vae.to(memory_format=torch.channels_last)  # measured: a fifth faster to decode
+    return pipeline
+
+
+def class_ids(source: Source, pipeline, classes: tuple[str, ...]) -> dict[str, int]:
+    """Class name → the number this model knows it by. Raises BadInput for a class it was not trained on."""
+    known = pipeline.labels or dict(zip(CLASSES, range(len(CLASSES)), strict=True))
+    missing = [name for name in classes if name not in known]
+    if missing:
+        raise BadInput(f"The generator {source.id!r} does not know the class {missing[0]!r}; take other classes or another model.")
+    return {name: known[name] for name in classes}
+
+
+def _own(name: str, folder: Path, kind: str) -> Source:
+    """A generator with a record: every file is compared with its checksum before use."""
+    if not (folder / artifacts.RECORD).exists():
+        raise NotFound(f"The generator {name!r} is not in {folder.parent.name}; train it with train-generator or get the files.")
+    record = artifacts.read_json(folder / artifacts.RECORD)
+    for file in record["sha256"]:
+        artifacts.verify(folder, file)
+    sampling = record["sampling"]
+    return _source(name, folder, kind, checking.content_digest(folder), sampling["steps"], sampling["guidance"])
+
+
+def _source(name: str, folder: Path, kind: str, revision: str, steps: int = 0, guidance: float = -1.0) -> Source:
+    pipeline = checking.checked_pipeline(folder)
+    by_class = pipeline in checking.BY_CLASS
+    steps = steps or (4 if "Consistency" in pipeline else 50)
+    guidance = guidance if guidance >= 0 else (4.0 if by_class else 7.5)
+    return Source(name, kind, folder, pipeline, revision, steps, guidance)
+
+
+def _downloaded(repository: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED))
+    except Exception as error:  # the client raises many kinds: no network, no such model, gated, disk full
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        raise DownloadFailed(f"{repository} could not be fetched ({reason}); check the name, the commit and the network.") from error
+
+
+def _check_numbers(source: Source, pipeline) -> None:
+    for name, part in pipeline.components.items():
+        if isinstance(part, torch.nn.Module):
+            for parameter in part.parameters():
+                if parameter.is_meta or not bool(torch.isfinite(parameter).all()):
+                    raise Damaged(f"The {name} of {source.id!r} holds weights that are no numbers; get the model again.")
+
+
+def schedulers() -> dict[str, Callable]:
+    """Name → scheduler class a text-to-image model may be sampled with instead of its own."""
+    import diffusers
+
+    allowed = ("DDIM", "PNDM", "EulerDiscrete", "EulerAncestralDiscrete", "DPMSolverMultistep", "UniPCMultistep", "LMSDiscrete")
+    return {name: getattr(diffusers, f"{name}Scheduler") for name in allowed}
+
+
+def use_scheduler(source: Source, pipeline, name: str) -> str:
+    """Puts the named scheduler in; "default" keeps the model's own. Returns its class name; raises BadInput."""
+    if name != "default":
+        if name not in schedulers():
+            raise BadInput(f"There is no scheduler {name!r}; take default, {', '.join(schedulers())}.")
+        if source.by_class:
+            raise BadInput(f"{source.id!r} was trained for its own scheduler; leave the scheduler at default.")
+        try:
+            pipeline.scheduler = schedulers()[name].from_config(pipeline.scheduler.config)
+        except (CifakeError, ValueError, TypeError, ImportError) as error:
+            raise BadInput(f"The scheduler {name!r} does not fit {source.id!r}; leave it at default.") from error
+    return type(pipeline.scheduler).__name__

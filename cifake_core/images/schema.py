@@ -1,0 +1,82 @@
+"""One row of an image set: the columns of the stored Parquet, the classes, the identity of an image.
+
+The Parquet is the Hugging Face image layout (image {bytes, path}, label, class_label) plus the manifest columns. It does
+not know files or folders.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from cifake_core.errors import BadInput
+
+SPLITS = ("train", "test")  # the official ones; validation is cut from train
+REAL, FAKE = 0, 1
+LABELS = ("real", "fake")  # LABELS[label]
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+UNKNOWN_CLASS = -1
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_MANIFEST = {
+    "label": pa.int8(),  # 0 real, 1 fake
+    "class_label": pa.int8(),  # place in CLASSES, -1 unknown
+    "image_id": pa.string(),  # SHA-256 of the decoded pixels: equal ids are pixel-identical
+    "split": pa.string(),  # official: train or test
+    "generator": pa.string(),  # "" for photographs and where nobody said
+    "prompt": pa.string(),
+    "seed": pa.int64(),  # missing where unknown
+    "format": pa.string(),  # of the stored bytes: JPEG, PNG, WEBP or BMP
+    "width": pa.int32(),  # pixels, as stored
+    "height": pa.int32(),
+    "architecture": pa.string(),  # Community Forensics: LatDiff, PixDiff, GAN, …
+    "real_source": pa.string(),
+    "subset": pa.string(),
+    "provenance": pa.string(),  # JSON: whatever else the maker of the image recorded
+}
+MANIFEST_COLUMNS = (*_MANIFEST, "path")  # of `ImageSet.manifest`; path is stored inside `image`
+
+
+def stored_schema() -> pa.Schema:
+    """The Parquet's columns, with the metadata by which Hugging Face's `datasets` shows `image` as pictures."""
+    columns = {"image": _IMAGE, **_MANIFEST}
+    features = {
+        name: {"_type": "Image"} if name == "image" else {"dtype": str(kind), "_type": "Value"}
+        for name, kind in columns.items()
+    }
+    return pa.schema(columns.items(), metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image on its way into a set: the bytes of its file and what is known about it."""
+
+    data: bytes  # a JPEG, PNG, WEBP or BMP file
+    label: int  # 0 real, 1 fake
+    class_label: int = UNKNOWN_CLASS
+    split: str = "train"  # train or test
+    path: str = ""  # name inside its source, shown to the user; "" = numbered on storing
+    generator: str = ""
+    prompt: str = ""
+    seed: int | None = None
+    provenance: dict = field(default_factory=dict)  # JSON-able
+    architecture: str = ""
+    real_source: str = ""
+    subset: str = ""
+
+    def __post_init__(self) -> None:
+        name = self.path or "An image"
+        if self.label not in (REAL, FAKE):
+            raise BadInput(f"{name} has the label {self.label!r}; it must be 0 (real) or 1 (fake).")
+        if not UNKNOWN_CLASS <= self.class_label < len(CLASSES):
+            raise BadInput(f"{name} has the class {self.class_label}; it must be 0 to 9, or -1 for unknown.")
+        if self.split not in SPLITS:
+            raise BadInput(f"{name} is in the split {self.split!r}; it must be train or test.")
+
+
+def image_id(pixels: np.ndarray) -> str:
+    """SHA-256 (64 hex digits) of pixels uint8 (H, W, 3) and their shape: the same for any lossless encoding."""
+    shape = "x".join(map(str, pixels.shape)).encode()
+    return hashlib.sha256(shape + b":" + np.ascontiguousarray(pixels).tobytes()).hexdigest()

@@ -1,0 +1,27 @@
+"""Many small images as one picture, so that a page sends one file for a whole gallery. Pixels in, PNG out."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def sprite(pixels: np.ndarray, columns: int) -> bytes:
+    """PNG of images uint8 (n, 3, side, side), row by row, `columns` a row; empty places are black.
+
+    The images keep their size, pixel by pixel: whoever shows them enlarges them. n = 0 gives one black image.
+    """
+    n, _, height, width = pixels.shape if len(pixels) else (0, 3, 1, 1)
+    lines = max(1, -(-n // columns))
+    canvas = np.zeros((lines, columns, height, width, 3), np.uint8)
+    if n:
+        canvas.reshape(-1, height, width, 3)[:n] = pixels.transpose(0, 2, 3, 1)
+    picture = canvas.transpose(0, 2, 1, 3, 4).reshape(lines * height, columns * width, 3)
+    return png(picture)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A lossless PNG of uint8 (H, W, 3), compressed lightly: for a screen, made anew on every click."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, format="PNG", compress_level=1)
+    return out.getvalue()

@@ -1,0 +1,25 @@
+"""Data: bring image sets in, and see what is in them before anything is trained on them."""
+
+import streamlit as st
+
+from cifake_core.images.image_set import ImageSet
+from cifake_core.store.workspace import Workspace
+from pages.shared.guard import shown_errors
+from pages.shared.image_set_view import contents
+from pages.shared.importing_form import import_form
+from pages.shared.jobs_panel import jobs_panel
+from pages.shared.pickers import image_set_picker
+
+st.title("Data")
+st.caption("An image set holds reals and fakes with their classes. Look at it first: a network learns whatever differs.")
+
+empty = not ImageSet.list(Workspace.current())
+with st.expander("Import images", icon=":material/add_photo_alternate:", expanded=empty, key="data_import"):
+    import_form()
+jobs_panel("data", kinds=frozenset({"import"}), finished=1)
+
+with shown_errors():
+    if not empty:
+        chosen = image_set_picker("data_set")
+        if chosen is not None:
+            contents(chosen)

@@ -1,0 +1,1 @@
+"""What several pages share: colours, pickers, the jobs panel, how errors are shown."""

@@ -1,0 +1,94 @@
+"""What the web page may import: paths inside allow-listed folders, and uploaded files kept under their digest.
+
+The command line has no such limits: who can run it can read the files anyway. It does not read what it allows.
+"""
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+from cifake_core.errors import BadInput
+from cifake_core.jobs import queue
+from cifake_core.jobs.states import State
+from cifake_core.settings import Settings
+from cifake_core.store.artifacts import whole_file
+from cifake_core.store.workspace import Workspace
+
+DOWNLOAD = "cifake"  # the source that stands for "fetch the official copy"
+_LONGEST = 1000  # characters of a path
+
+
+def import_roots() -> list[Path]:
+    """The folders of CIFAKE_IMPORT_ROOTS, separated by ":"; without it only CIFAKE_HOME/import."""
+    settings = Settings.from_environment()
+    given = [Path(root).expanduser() for root in settings.import_roots.split(":") if root.strip()]
+    return [root.absolute() for root in given] or [settings.home / "import"]
+
+
+def allowed_path(text: str) -> Path:
+    """The path, resolved, if it is there and lies inside an import root once all links are followed; else BadInput.
+
+    Outside the roots the answer is the same whether or not something is there, so that nothing can be found out.
+    """
+    typed = text.strip()
+    if not typed:
+        raise BadInput("No path is given; type the path of a Parquet file, zip archive or folder on this server.")
+    if len(typed) > _LONGEST or "\0" in typed:
+        raise BadInput(f"The path has {len(typed)} characters or a NUL in it; take one of up to {_LONGEST} plain characters.")
+    roots = import_roots()
+    try:
+        found = _inside(Path(typed), roots)
+    except (OSError, RuntimeError) as error:  # a loop of links, no permission
+        raise _refused(roots) from error
+    if found is None:
+        raise _refused(roots)
+    return found
+
+
+def _inside(path: Path, roots: list[Path]) -> Path | None:
+    candidates = [path] if path.is_absolute() else [root / path for root in roots]
+    for candidate in candidates:
+        resolved = candidate.resolve()
+        if any(resolved.is_relative_to(root.resolve()) for root in roots) and resolved.exists():
+            return resolved
+    return None
+
+
+def _refused(roots: list[Path]) -> BadInput:
+    where = " or ".join(str(root) for root in roots)
+    return BadInput(
+        f"Nothing that may be imported lies there; put it into {where}, or name its folder in CIFAKE_IMPORT_ROOTS, "
+        "or use the command line, which has no such limit."
+    )
+
+
+def keep_upload(name: str, data: bytes) -> Path:
+    """Where an uploaded file now lies: its own name, made safe, in a folder named by its digest. Older ones are swept."""
+    workspace = Workspace.current()
+    _sweep(workspace)
+    path = _folder(workspace) / hashlib.sha256(data).hexdigest()[:24] / _safe(name)
+    if not path.exists():
+        with whole_file(path) as temporary:
+            temporary.write_bytes(data)
+    return path
+
+
+def _safe(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    clean = re.sub(r"[^A-Za-z0-9_-]+", "-", stem)[:60].strip("-") or "upload"
+    return clean + dot + re.sub(r"[^A-Za-z0-9]", "", suffix)[:10].lower()
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.home / "uploads"
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Removes uploads that no job will read again: those of finished imports, and those never used."""
+    wanted = "\n".join(
+        str(job.arguments) for job in queue.jobs(workspace, 1000) if job.kind == "import" and job.state != State.DONE
+    )
+    for old in _folder(workspace).glob("*"):
+        if old.name not in wanted:
+            shutil.rmtree(old, ignore_errors=True)

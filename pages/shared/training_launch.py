@@ -1,0 +1,103 @@
+"""The launch form of the Train page: which cells, seeds and settings; the picture of it, its cost, its command line."""
+
+import streamlit as st
+
+from cifake_core.detectors.runs import Run
+from cifake_core.errors import CifakeError
+from cifake_core.images.image_set import ImageSet
+from cifake_core.jobs import queue
+from cifake_core.store.workspace import Workspace
+from pages.shared.figures_training import CONFIG, clicked_cell, in_picture, plan_figure
+from pages.shared.guard import literal, shown_errors
+from pages.shared.jobs_panel import duration
+from pages.shared.training_plan import GRIDS, Plan, estimate_s, parsed_seeds, seconds_per_unit
+
+
+def launch_form(image_set: ImageSet, runs: list[Run]) -> None:
+    """Reads the widgets into a Plan, shows it, and submits it as one job."""
+    grid, cells = _which_cells()
+    with shown_errors():
+        plan = _settings(image_set, grid, cells)
+        _picture(plan, image_set, runs)
+        if not plan.names():
+            st.caption("Click cells in the picture, or type them, to choose what is trained.")
+            return
+        _cost(plan, image_set, runs)
+        st.code(plan.command(), language="bash", wrap_lines=True)
+        if st.button("Train these networks", type="primary", icon=":material/play_arrow:", key="train_launch"):
+            with st.spinner("Starting …"):
+                queue.submit(Workspace.current(), "train", plan.arguments(), title=plan.title())
+            st.toast(f"{literal(plan.title())}: it runs on, also when this tab is closed.", icon=":material/play_arrow:")
+
+
+def _which_cells() -> tuple[str, tuple[str, ...]]:
+    grid = st.segmented_control(
+        "Cells of the grid", list(GRIDS), default="quick", required=True, format_func=GRIDS.get, key="train_grid", bind="query-params",
+        help="The paper trains 12 feature extractors (filters × convolution layers), then 24 dense heads on the best of them.",
+    )  # fmt: skip
+    # Rendered for every grid: a widget that appears only after a click on the picture would not reach the URL.
+    with st.expander("My own cells", key="train_own", type="compact", expanded=grid == "custom"):
+        cells = st.multiselect(
+            "Cells", sorted(in_picture()), default=["32x2-64x1"], accept_new_options=True, key="train_cells", bind="query-params",
+            disabled=grid != "custom",
+            help="filters x convolution layers - dense units x dense layers. Cells outside the paper's grid may be typed, for example 48x2-64x1.",
+        )  # fmt: skip
+    return grid, tuple(cells)
+
+
+def _settings(image_set: ImageSet, grid: str, cells: tuple[str, ...]) -> Plan:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seeds = st.text_input(
+            "Seeds", "0", key="train_seeds", bind="query-params", width=160,
+            help="A seed decides the initial weights and the order of images. With three or more you see how much is luck.",
+        )  # fmt: skip
+        epochs = st.number_input("Epochs, at most", 1, 1000, 10, key="train_epochs", bind="query-params", width=160)
+    with st.expander("Advanced settings", key="train_advanced", type="compact"), st.container(horizontal=True):
+        batch = st.number_input("Images a batch", 1, 4096, 64, key="train_batch", bind="query-params", width=160)
+        rate = st.number_input(
+            "Learning rate of Adam", 1e-6, 1.0, 1e-3, format="%.4g", step=1e-4, key="train_rate", bind="query-params", width=180
+        )
+        patience = st.number_input(
+            "Patience, epochs", 0, 1000, 3, key="train_patience", bind="query-params", width=160,
+            help="Training stops after so many epochs without a better validation accuracy; 0 never stops early.",
+        )  # fmt: skip
+    return Plan(image_set.name, grid, cells, parsed_seeds(seeds), int(epochs), int(batch), float(rate), int(patience))
+
+
+def _picture(plan: Plan, image_set: ImageSet, runs: list[Run]) -> None:
+    trained = {run.topology for run in runs if run.record["dataset_digest"] == image_set.digest}
+    chosen = plan.names()
+    st.plotly_chart(
+        plan_figure(chosen, trained), key="train_plan", on_select=_toggle_cell, selection_mode="points", config=CONFIG,
+        alt=f"The paper's grid of networks; {len(chosen)} cells are chosen: {', '.join(chosen[:40])}",
+    )  # fmt: skip
+    st.caption(
+        "Filled cells will be trained; the number is how many parameters the network learns, ✓ means there is a run of it. "
+        "Click a cell to add or remove it."
+    )
+
+
+def _toggle_cell() -> None:
+    """A click in the picture turns the choice into cells of one's own."""
+    name = clicked_cell("train_plan")
+    if name is None:
+        return
+    grid = st.session_state.get("train_grid", "quick")
+    chosen = Plan("", grid, tuple(st.session_state.get("train_cells", ())), (0,)).names()
+    st.session_state.train_grid = "custom"
+    st.session_state.train_cells = [cell for cell in chosen if cell != name] if name in chosen else [*chosen, name]
+
+
+def _cost(plan: Plan, image_set: ImageSet, runs: list[Run]) -> None:
+    count = plan.trainings()
+    said = [f"**{count}** {'training' if count == 1 else 'trainings'}"]
+    done = plan.trained_already(image_set, runs)
+    if done:
+        said.append(f"{done} finished already, taken as they are")
+    try:
+        pace = seconds_per_unit(runs, ImageSet.list(Workspace.current()))
+    except CifakeError:
+        pace = None
+    if pace and done < count:
+        said.append(f"at most about {duration(estimate_s(plan, image_set, pace) * (1 - done / count))}, judged by past runs on this machine")
+    st.markdown(" · ".join(said))

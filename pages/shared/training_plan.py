@@ -1,0 +1,116 @@
+"""What a launch will train: the request as a job, as a command line, and what it will cost. It draws nothing.
+
+Times are told from the runs this workspace has already; without any, only relative cost can be said.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from cifake_core.detectors import topology, workers
+from cifake_core.detectors.runs import Run
+from cifake_core.detectors.topology import Topology
+from cifake_core.errors import BadInput, CifakeError
+from cifake_core.images.image_set import ImageSet
+
+GRIDS = {
+    "quick": "Quick: 6 cells",
+    "extractors": "Extractors: 12",
+    "heads": "Heads: 24",
+    "paper": "Paper: 36",
+    "custom": "My own cells",
+}
+_DEFAULTS = {"epochs": 10, "batch_size": 64, "learning_rate": 1e-3, "patience": 3}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One launch. `grid` is a named grid or "custom", which takes `cells`."""
+
+    dataset: str
+    grid: str
+    cells: tuple[str, ...]
+    seeds: tuple[int, ...]
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    patience: int = 3
+
+    def names(self) -> list[str]:
+        """The different cells, each once."""
+        if self.grid != "custom":
+            return list(dict.fromkeys(str(cell) for cell in topology.grid(self.grid)))
+        return list(dict.fromkeys(str(Topology.parse(cell)) for cell in self.cells))
+
+    def trainings(self) -> int:
+        return len(self.names()) * len(self.seeds)
+
+    def arguments(self) -> dict:
+        """What the job is given; equal plans are equal jobs."""
+        which = {"topologies": self.names()} if self.grid == "custom" else {"grid": self.grid}
+        options = {name: getattr(self, name) for name in _DEFAULTS}
+        return {"dataset": self.dataset, **which, "seeds": list(self.seeds), **options}
+
+    def title(self) -> str:
+        names = self.names()
+        what = names[0] if len(names) == 1 else f"{len(names)} cells"
+        seeds = "" if len(self.seeds) == 1 else f" × {len(self.seeds)} seeds"
+        return f"Train {what}{seeds} on {self.dataset}"
+
+    def command(self) -> str:
+        """The command line that trains the same runs."""
+        which = f"--topology {','.join(self.names())}" if self.grid == "custom" else f"--grid {self.grid}"
+        words = [f"python -m cifake_core train --dataset {shlex.quote(self.dataset)} {which}"]
+        words.append(f"--seeds {','.join(map(str, self.seeds))}")
+        for name, default in _DEFAULTS.items():
+            if name == "epochs" or getattr(self, name) != default:
+                words.append(f"--{name.replace('_', '-')} {getattr(self, name)}")
+        return " ".join(words)
+
+    def trained_already(self, image_set: ImageSet, runs: Sequence[Run]) -> int:
+        """How many of its trainings are runs already: they are taken as they are."""
+        return sum(
+            run.record["dataset_digest"] == image_set.digest
+            and run.topology in self.names()
+            and run.seed in self.seeds
+            and all(run.record["settings"].get(name) == getattr(self, name) for name in _DEFAULTS)
+            for run in runs
+        )
+
+
+def parsed_seeds(text: str) -> tuple[int, ...]:
+    """ "0, 1, 2" → (0, 1, 2); raises BadInput."""
+    try:
+        seeds = tuple(dict.fromkeys(int(part) for part in text.replace(" ", "").split(",") if part))
+    except ValueError as error:
+        raise BadInput(f"The seeds {text[:40]!r} are not whole numbers; write for example 0,1,2.") from error
+    if not seeds or min(seeds) < 0 or len(seeds) > 100:
+        raise BadInput(f"The seeds {text[:40]!r} cannot be used; write 1 to 100 whole numbers from 0, for example 0,1,2.")
+    return seeds
+
+
+def seconds_per_unit(runs: Sequence[Run], sets: Sequence[ImageSet]) -> float | None:
+    """Seconds this machine takes for one multiply-add of one image in one epoch, from its newest runs; None without any."""
+    images = {image_set.digest: _train_images(image_set) for image_set in sets}
+    paces = []
+    for run in runs[:30]:
+        known = images.get(run.record["dataset_digest"])
+        try:
+            cell = Topology.parse(run.topology)
+        except CifakeError:  # a network outside the grid
+            continue
+        if known and run.record.get("epochs"):
+            paces.append(run.record["duration_s"] / (cell.multiply_adds() * known * run.record["epochs"]))
+    return median(paces) if paces else None
+
+
+def estimate_s(plan: Plan, image_set: ImageSet, pace: float) -> float:
+    """Seconds the launch takes at most (every epoch, nothing stopped early), at that pace."""
+    work = sum(Topology.parse(name).multiply_adds() for name in plan.names()) * plan.epochs * len(plan.seeds)
+    crew = workers.crew_for(plan.trainings())
+    return work * _train_images(image_set) * pace / crew.workers
+
+
+def _train_images(image_set: ImageSet) -> float:
+    return 0.9 * image_set.record["rows"].get("train", 0)  # the rest is validation

@@ -1,0 +1,133 @@
+"""What is known of each cell on one image set: finished runs, trainings under way, failures. It draws nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from cifake_core.detectors.runs import Run, Unfinished
+from cifake_core.images.image_set import ImageSet
+from cifake_core.jobs.states import Job
+from pages.shared.pickers import percent, run_label
+
+MEASURES = {
+    "test": "Test accuracy",
+    "validation": "Validation accuracy",
+    "duration_s": "Training time",
+    "parameters": "Parameters",
+}
+
+
+@dataclass
+class Cell:
+    """One cell of the grid as it stands."""
+
+    topology: str
+    runs: dict[int, Run] = field(default_factory=dict)  # by seed; the newest where settings differ
+    under_way: list[Unfinished] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def value(self, measure: str) -> float | None:
+        """Mean over seeds; while training, the last validation accuracy stands in for either accuracy."""
+        values = [_figure(run, measure) for run in self.runs.values()]
+        values = [value for value in values if value is not None]
+        if values:
+            return fmean(values)
+        if self.under_way and measure in ("test", "validation"):
+            return fmean(training.history[-1]["validation_accuracy"] for training in self.under_way)
+        return None
+
+    def lines(self) -> list[str]:
+        """What hovering tells: mean and spread, each seed with its interval, what is under way, what failed."""
+        said = [f"<b>{self.topology}</b>"]
+        tests = [run.record["test"]["accuracy"] for run in self.runs.values() if "test" in run.record]
+        if len(tests) > 1:
+            said.append(f"mean of {len(tests)} seeds {percent(fmean(tests))}, sd {100 * stdev(tests):.2f} points")
+        for seed, run in sorted(self.runs.items()):
+            split = "test" if "test" in run.record else "validation"
+            said.append(f"seed {seed}: {split} {interval_text(run.record[split])}, {run.record['epochs']} epochs")
+        for training in self.under_way:
+            last = training.history[-1]
+            said.append(f"seed {training.seed}: epoch {last['epoch']}, validation {percent(last['validation_accuracy'])}")
+        return said + [f"failed: {reason}" for reason in self.failures]
+
+
+def interval_text(figure: dict) -> str:
+    return f"{percent(figure['accuracy'])} ({100 * figure['low']:.2f} – {100 * figure['high']:.2f})"
+
+
+def cells_of(image_set: ImageSet, runs: Sequence[Run], under_way: Sequence[Unfinished], jobs: Sequence[Job]) -> dict[str, Cell]:
+    """Cells by name. `runs` and `jobs` come newest first; `under_way` are those of the jobs that work on this set."""
+    cells: dict[str, Cell] = {}
+    for run in runs_on(image_set, runs):
+        cells.setdefault(run.topology, Cell(run.topology)).runs.setdefault(run.seed, run)
+    for training in under_way:
+        cells.setdefault(training.topology, Cell(training.topology)).under_way.append(training)
+    for job in jobs:
+        if job.arguments.get("dataset") == image_set.name and job.result:
+            for failed in job.result.get("failed", []):
+                cell = cells.setdefault(failed["topology"], Cell(failed["topology"]))
+                reason = f"seed {failed['seed']}: {failed['reason']}"
+                if failed["seed"] not in cell.runs and reason not in cell.failures:
+                    cell.failures.append(reason)
+    return cells
+
+
+def runs_on(image_set: ImageSet, runs: Sequence[Run]) -> list[Run]:
+    """Those trained on exactly these images."""
+    return [run for run in runs if run.record["dataset_digest"] == image_set.digest]
+
+
+def best_cell(cells: dict[str, Cell]) -> str | None:
+    """The cell of highest mean validation accuracy: the test set chooses nothing."""
+    scored = {name: cell.value("validation") for name, cell in cells.items() if cell.runs}
+    return max(scored, key=scored.get) if scored else None
+
+
+_ORDERS = {
+    "test accuracy": ("test", False),
+    "validation accuracy": ("validation", False),
+    "newest first": ("created", False),
+    "fewest parameters": ("parameters", True),
+    "shortest training": ("seconds", True),
+}
+ORDERS = tuple(_ORDERS)
+
+
+def leaderboard(runs: Sequence[Run], order: str) -> pd.DataFrame:
+    """One row a run, sorted here and not in the browser, so that new rows do not disturb the order."""
+    table = pd.DataFrame([_row(run) for run in runs])
+    if table.empty:
+        return table
+    column, ascending = _ORDERS[order]
+    return table.sort_values([column, "run"], ascending=[ascending, True], na_position="last", ignore_index=True)
+
+
+def _row(run: Run) -> dict:
+    record, label = run.record, run_label(run)
+    test, validation = record.get("test", {}), record["validation"]
+    return {
+        "topology": run.topology,
+        "seed": run.seed,
+        "test": _times_100(test.get("accuracy")),
+        "interval": f"{100 * test['low']:.2f} – {100 * test['high']:.2f}" if test.get("low") is not None else "",
+        "validation": _times_100(validation["accuracy"]),
+        "parameters": record["parameters"],
+        "epochs": f"{record['best_epoch']} of {record['epochs']}",
+        "seconds": record["duration_s"],
+        "metrics": "metrics?" + urlencode({"metrics_run": label}),
+        "gradcam": "gradcam?" + urlencode({"gradcam_run": label}),
+        "created": record["created_at"],
+        "run": run.id,
+    }
+
+
+def _times_100(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _figure(run: Run, measure: str) -> float | None:
+    found = run.record.get(measure)
+    return found["accuracy"] if isinstance(found, dict) else found

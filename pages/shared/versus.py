@@ -1,0 +1,93 @@
+"""Two networks on the same images: who is better, how sure that is, and only the images where they disagree."""
+
+import numpy as np
+import streamlit as st
+
+from cifake_core.detectors import runs
+from cifake_core.evaluation import comparing
+from cifake_core.evaluation.comparing import Comparison
+from cifake_core.store.workspace import Workspace
+from pages.shared import cached, gallery
+from pages.shared.gallery import View
+from pages.shared.guard import shown_errors
+from pages.shared.matrix import Cell, matrix
+from pages.shared.pickers import run_label
+
+PER_PAGE = 36
+NOBODY = "nobody"
+SIDES = {"first": "only this network is right", "second": "only the other is right", "both": "one of the two is right"}
+
+
+def compare(view: View) -> None:
+    """The section under the gallery; draws nothing more until another network of the same image set is chosen."""
+    run = view.scores.run
+    others = {run_label(r): r for r in runs.runs(Workspace.current()) if r.dataset == run.dataset and r.id != run.id}
+    st.subheader("Against another network", anchor="compare")
+    if not others:
+        st.caption("Train a second network on this image set to compare the two image by image.")
+        return
+    chosen = st.selectbox("Compare with", [NOBODY, *others], key="metrics_other", bind="query-params")
+    if chosen == NOBODY:
+        st.caption("Choose one to see who is better, how sure that is, and the images on which the two disagree.")
+        return
+    with shown_errors():
+        other = cached.scores_of(others[chosen])
+        found = comparing.compare(view.scores, other, view.threshold)
+        _verdict(found, view.threshold)
+        _disagreements(view, other, found)
+
+
+def _verdict(found: Comparison, threshold: float) -> None:
+    d = found.difference
+    sure = "more than chance would give" if found.p_value < 0.05 else "no more than chance would give"
+    better = "better" if d.value > 0 else "worse"
+    st.markdown(
+        f"At {threshold:.3f}, this network is **{abs(100 * d.value):.2f} points {better}** (95 % interval "
+        f"{100 * d.low:+.2f} to {100 * d.high:+.2f}). They disagree on {found.only_first + found.only_second:,} of "
+        f"{found.n:,} images, and the imbalance is {sure} (McNemar's exact test, p = {found.p_value:.2g}).",
+        help="McNemar's test looks only at images that one network gets right and the other wrong: between equally good ones these split evenly.",
+    )
+
+
+def _disagreements(view: View, other, found: Comparison) -> None:
+    left, right = st.columns([2, 5], gap="large")
+    with left:
+        _agreement(found)
+    against = View("metrics_vs", view.scores, view.threshold)
+    with right:
+        side = st.selectbox(
+            "Images where",
+            [SIDES["both"], SIDES["first"], SIDES["second"]],
+            key="metrics_side",
+            bind="query-params",
+            on_change=against.rewind,
+        )
+        right_here = view.scores.verdicts(view.threshold)[found.rows] == view.scores.labels[found.rows]
+        wanted = {SIDES["first"]: right_here, SIDES["second"]: ~right_here}.get(side, np.ones(len(found.rows), bool))
+        rows = found.rows[wanted]
+        gap = np.abs(view.scores.probabilities[rows] - other.probabilities[rows])
+        _browse(against, rows[np.argsort(-gap, kind="stable")], other.probabilities)
+
+
+def _agreement(found: Comparison) -> None:
+    heads = [Cell("both", "other right"), Cell("both", "other wrong")]
+    rows = [
+        [Cell("both", "right"), Cell("both", f"{found.both_right:,}", "both right"), Cell("first", f"{found.only_first:,}", "only this one")],
+        [Cell("both", "wrong"), Cell("second", f"{found.only_second:,}", "only the other"), Cell("both", f"{found.both_wrong:,}", "both wrong")],
+    ]  # fmt: skip
+
+    def pick(side: str) -> None:
+        st.session_state["metrics_side"] = SIDES[side]
+
+    matrix(heads, rows, key="metrics_agreement", label="Agreement of the two networks", on_pick=pick)
+    st.caption("This network down, the other across. The two mixed cells are what decides; click one to see its images.")
+
+
+@st.fragment
+def _browse(view: View, rows: np.ndarray, others: np.ndarray) -> None:
+    page = gallery.pager(view, rows, PER_PAGE)
+    notes = {int(row): f"{view.scores.probabilities[row]:.0%}|{others[row]:.0%}" for row in page.rows}
+    if len(rows):
+        gallery.tiles(view, rows, page, notes=notes)
+        st.caption("Below each image: probability of fake under this network | under the other; largest gap first.")
+    gallery.exports(view, rows)

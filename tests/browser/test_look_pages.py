@@ -1,0 +1,163 @@
+"""Clicks through Metrics, Grad-CAM and Try an image, and looks whether exactly the right images come back."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cifake_core.detectors import runs
+from cifake_core.evaluation import scored, selecting
+from cifake_core.evaluation.selecting import Selection
+
+
+@pytest.fixture
+def scores(server):
+    """The scores of the run the pages show first: the newest."""
+    return scored.scored(server.workspace, runs.runs(server.workspace)[0])
+
+
+def shown_ids(page) -> list[str]:
+    return page.locator("button.tile").evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")
+
+
+def wait_for_ids(page, expected: list[str]) -> None:
+    """Waits until the tiles are exactly these, in this order; the last state is in the failure."""
+    for _ in range(100):
+        if shown_ids(page) == expected:
+            return
+        page.wait_for_timeout(150)
+    assert shown_ids(page) == expected
+
+
+def ids(scores, selection: Selection, threshold: float = 0.5, most: int = 48) -> list[str]:
+    return scores.image_ids[selecting.rows(scores, selection, threshold)][:most].tolist()
+
+
+def choose(page, label: str, option: str) -> None:
+    page.get_by_test_id("stSelectbox").filter(has_text=re.compile(rf"^{label}")).locator("input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+@pytest.mark.parametrize("cell", ["TN", "FP", "FN", "TP", "real", "fake", "called real", "called fake"])
+def test_a_click_on_the_matrix_shows_exactly_the_images_of_that_cell_row_or_column(page, settled, scores, cell):
+    threshold = _threshold_with_mistakes(scores)
+    page.goto(f"/metrics?metrics_threshold={threshold}")
+    settled(page)
+    wait_for_ids(page, ids(scores, Selection(), threshold))
+    page.locator(f'button[data-pick="{cell}"]').click()
+    settled(page)
+    wait_for_ids(page, ids(scores, Selection(cell), threshold))
+    assert page.locator(f'button[data-pick="{cell}"]').get_attribute("aria-pressed") == "true"
+
+
+def _threshold_with_mistakes(scores) -> float:
+    """The threshold of the slider at which the emptiest of the four cells is fullest."""
+    steps = np.round(np.arange(1, 1000) / 1000, 3)
+    counts = [scores.confusion(float(step)) for step in steps]
+    return float(max(zip(steps, counts, strict=True), key=lambda pair: min(pair[1].fp, pair[1].fn, pair[1].tp, pair[1].tn))[0])
+
+
+def test_a_link_restores_threshold_cell_class_order_and_open_image(page, settled, scores):
+    page.goto(
+        "/metrics?metrics_threshold=0.3&metrics_cell=all+fakes&metrics_class=frog&metrics_sort=surest&metrics_image=2"
+    )
+    settled(page)
+    expected = ids(scores, Selection("fake", class_label=6, sort="surest"), 0.3)
+    wait_for_ids(page, expected)
+    assert page.locator("button.tile[aria-pressed=true]").get_attribute("data-id") == expected[1]
+    page.get_by_role("spinbutton", name="Image no.").press("ArrowUp")
+    page.get_by_role("spinbutton", name="Image no.").press("Enter")
+    page.wait_for_function("document.location.search.includes('metrics_image=3')")
+
+
+def test_the_matrix_and_the_tiles_work_from_the_keyboard(page, settled, scores):
+    page.goto("/metrics")
+    settled(page)
+    page.locator('button[data-pick="fake"]').focus()
+    page.keyboard.press("Enter")
+    expected = ids(scores, Selection("fake"))
+    wait_for_ids(page, expected)
+    settled(page)
+    page.locator("button.tile").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f'button.tile[data-id="{expected[1]}"][aria-pressed="true"]')
+
+
+def test_the_threshold_moves_matrix_numbers_and_images_together(page, settled, scores):
+    page.goto("/metrics?metrics_cell=called+fake")
+    settled(page)
+    slider = page.get_by_role("slider", name="Threshold")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.location.search.includes('metrics_threshold=0.505')")
+    settled(page)
+    counts = scores.confusion(0.505)
+    assert page.locator('button[data-pick="TP"] .big').inner_text() == f"{counts.tp:,}"
+    assert page.locator('button[data-pick="FP"] .big').inner_text() == f"{counts.fp:,}"
+    wait_for_ids(page, ids(scores, Selection("called fake"), 0.505))
+
+
+def test_every_panel_of_charts_draws_without_a_fault(page, settled):
+    page.goto("/metrics")
+    settled(page)
+    for panel in ("All numbers", "By class", "Calibration", "Unsure", "Curves"):
+        page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True).click()
+        settled(page)
+        assert page.get_by_test_id("stVegaLiteChart").count() >= 1
+
+
+def test_two_networks_are_compared_by_the_images_on_which_they_disagree(page, settled, server):
+    page.goto("/metrics")
+    settled(page)
+    page.get_by_test_id("stSelectbox").filter(has_text="Compare with").locator("input").click()
+    page.get_by_role("option").nth(1).click()
+    settled(page)
+    page.get_by_text("McNemar").first.wait_for()
+
+
+def test_grad_cam_filters_to_fakes_called_real_and_changes_layer_and_opacity(page, settled, scores):
+    page.goto("/gradcam?gradcam_cell=all+fakes")
+    settled(page)
+    wait_for_ids(page, ids(scores, Selection("fake"), most=36))
+    if "x2" in scores.run.topology:
+        choose(page, "Layer", "convolution 1 of 2")
+        page.wait_for_function("document.location.search.includes('gradcam_layer')")
+    page.get_by_role("slider", name="Opacity").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.location.search.includes('gradcam_opacity=0.7')")
+    settled(page)
+    page.wait_for_function(
+        "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('i.heat')?.style.opacity === '0.7')"
+    )
+    page.locator("button.tile").first.click()
+    settled(page)
+    page.get_by_alt_text("over the image").wait_for()
+
+
+def test_a_good_and_a_bad_file_are_answered_each_on_its_own(page, settled):
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(out, "PNG")
+    page.goto("/try_image")
+    settled(page)
+    page.locator('input[type="file"]').set_input_files(
+        [
+            {"name": "good.png", "mimeType": "image/png", "buffer": out.getvalue()},
+            {"name": "bad.png", "mimeType": "image/png", "buffer": b"this is not an image"},
+        ]
+    )
+    page.get_by_text("What was done to it before the network looked").wait_for()
+    settled(page)
+    assert page.get_by_alt_text("Cropped").count() == 1
+    assert "bad.png is not a JPEG, PNG, WEBP or BMP image" in page.get_by_test_id("stAlert").last.inner_text()
+
+
+def test_a_test_image_is_tried_with_its_truth(page, settled):
+    page.goto("/try_image?try_from=the+test+images&try_number=3")
+    settled(page)
+    page.get_by_text("The truth").wait_for()
+    page.get_by_text("Does the verdict survive?").wait_for()

@@ -1,0 +1,128 @@
+"""The parts of the pages that decide something: allowed paths, the plan of a launch, what a cell of the grid shows."""
+
+import shlex
+
+import pytest
+
+from cifake_core.errors import BadInput
+from pages.shared import import_sources
+from pages.shared.training_plan import Plan, parsed_seeds
+from pages.shared.training_results import Cell, best_cell, leaderboard
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    monkeypatch.setenv("CIFAKE_IMPORT_ROOTS", str(folder))
+    return folder
+
+
+def test_without_a_setting_only_the_import_folder_of_the_workspace_is_allowed(workspace):
+    assert import_sources.import_roots() == [workspace.home / "import"]
+
+
+def test_a_path_inside_a_root_is_allowed_absolute_or_relative_to_it(root):
+    (root / "set.parquet").write_bytes(b"x")
+    assert import_sources.allowed_path(str(root / "set.parquet")) == (root / "set.parquet").resolve()
+    assert import_sources.allowed_path(" set.parquet ") == (root / "set.parquet").resolve()
+
+
+def test_links_and_dots_that_lead_out_are_refused_like_what_is_not_there(root, tmp_path):
+    (tmp_path / "secret.parquet").write_bytes(b"x")
+    (root / "out").symlink_to(tmp_path / "secret.parquet")
+    (root / "loop").symlink_to(root / "loop")
+    said = set()
+    for typed in ("out", "loop", "../secret.parquet", str(tmp_path / "secret.parquet"), str(tmp_path / "absent"), "absent", "/etc"):
+        with pytest.raises(BadInput) as error:
+            import_sources.allowed_path(typed)
+        said.add(str(error.value))
+    assert len(said) == 1, "the answers tell what lies outside"
+
+
+def test_a_sibling_folder_whose_name_begins_alike_is_outside(root, tmp_path):
+    (tmp_path / "allowed-not").mkdir()
+    with pytest.raises(BadInput):
+        import_sources.allowed_path(str(tmp_path / "allowed-not"))
+
+
+def test_an_upload_is_kept_under_a_safe_name_and_swept_when_nothing_needs_it(workspace):
+    first = import_sources.keep_upload("../../evil name$.ZIP", b"first")
+    assert (first.name, first.read_bytes()) == ("evil-name.zip", b"first")
+    assert first.is_relative_to(workspace.home / "uploads")
+    second = import_sources.keep_upload("b.parquet", b"second")
+    assert second.exists()
+    assert not first.exists()
+
+
+def test_the_command_line_of_a_plan_asks_for_the_same_trainings_as_its_job(monkeypatch):
+    from typer.testing import CliRunner
+
+    from cifake_core import cli
+    from cifake_core.cli import detectors
+    from cifake_core.detectors.grid import TrainGrid
+
+    asked = []
+    monkeypatch.setattr(detectors, "run_step", lambda step: asked.append(step) or {"runs": [], "failed": []})
+    for plan in (
+        Plan("tiny", "quick", (), (0,)),
+        Plan("tiny", "paper", (), (0, 1, 2), epochs=3),
+        Plan("tiny", "custom", ("32x2", "48x1-64x2"), (7,), batch_size=32, learning_rate=2e-4, patience=0),
+    ):
+        words = shlex.split(plan.command())
+        assert words[:3] == ["python", "-m", "cifake_core"]
+        assert CliRunner().invoke(cli.app, words[3:]).exit_code == 0
+        assert asked[-1].trainings() == TrainGrid(**plan.arguments()).trainings()
+        assert len(asked[-1].trainings()) == plan.trainings()
+
+
+def test_the_paper_plan_has_35_different_networks_because_one_cell_is_in_both_tables():
+    assert len(Plan("tiny", "paper", (), (0,)).names()) == 35
+
+
+def test_seeds_are_read_once_each_and_nonsense_is_refused():
+    assert parsed_seeds("0, 1,1 , 2") == (0, 1, 2)
+    for nonsense in ("", "a", "1;2", "-1", ","):
+        with pytest.raises(BadInput):
+            parsed_seeds(nonsense)
+
+
+class _Run:
+    """As much of a run as a cell reads."""
+
+    def __init__(self, topology: str, seed: int, validation: float, test: float | None):
+        figures = {"validation": {"accuracy": validation, "low": 0.0, "high": 1.0}}
+        if test is not None:
+            figures["test"] = {"accuracy": test, "low": 0.0, "high": 1.0}
+        extra = {"parameters": 10, "epochs": 2, "best_epoch": 1, "duration_s": 1.0, "created_at": f"2026-01-0{seed + 1}"}
+        self.record, self.topology, self.seed, self.dataset = {**figures, **extra}, topology, seed, "tiny"
+        self.id = f"{topology}-s{seed}-0123456789"
+
+
+def test_a_cell_shows_the_mean_over_its_seeds_and_the_best_is_chosen_on_validation():
+    honest = Cell("a", runs={0: _Run("a", 0, 0.90, 0.80), 1: _Run("a", 1, 0.92, 0.82)})
+    lucky = Cell("b", runs={0: _Run("b", 0, 0.85, 0.99)})
+    assert honest.value("test") == pytest.approx(0.81)
+    assert best_cell({"a": honest, "b": lucky}) == "a"
+
+
+def test_hovering_tells_the_spread_in_points():
+    lines = Cell("a", runs={0: _Run("a", 0, 0.9, 0.80), 1: _Run("a", 1, 0.9, 0.82)}).lines()
+    assert "mean of 2 seeds 81.00 %, sd 1.41 points" in lines
+
+
+def test_the_leaderboard_is_sorted_and_runs_without_test_images_come_last():
+    table = leaderboard([_Run("a", 0, 0.7, 0.7), _Run("b", 0, 0.9, None), _Run("c", 0, 0.6, 0.8)], "test accuracy")
+    assert list(table["topology"]) == ["c", "a", "b"]
+    assert table["metrics"][0].startswith("metrics?metrics_run=c+%C2%B7+seed+0")
+
+
+def test_an_unfinished_training_is_read_with_its_history_and_a_stranger_in_the_folder_is_not(workspace):
+    from cifake_core.detectors import runs
+    from cifake_core.store import artifacts
+
+    history = [{"epoch": 1, "validation_accuracy": 0.5}]
+    for name in ("32x2-64x1-s3-0123456789", "something-else"):
+        artifacts.write_json(workspace.runs / ".unfinished" / name / runs.HISTORY, {"epochs": history})
+    (found,) = runs.unfinished(workspace)
+    assert (found.topology, found.seed, found.history) == ("32x2-64x1", 3, history)

@@ -1,0 +1,112 @@
+"""Trying one image: stages worked out by hand, a network whose answer is known, and bad files."""
+
+import io
+from threading import RLock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cifake_core.detectors import networks
+from cifake_core.detectors.loading import Detector
+from cifake_core.errors import BadInput
+from cifake_core.explanations import averages, trying
+from cifake_core.images import codec
+from cifake_core.images.sprite import sprite
+
+
+def detector(bias=3.0, weight=0.0):
+    """A network that says the same of every image: the logit is its last bias."""
+    torch.manual_seed(0)
+    network = networks.build("16x1-32x1").eval()
+    torch.nn.init.constant_(network.output.weight, weight)
+    torch.nn.init.constant_(network.output.bias, bias)
+    return Detector(None, network, torch.device("cpu"), RLock())
+
+
+def file_of(width=32, height=32, form="PNG", seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, format=form)
+    return out.getvalue(), pixels
+
+
+def titles(data, jpeg):
+    return [stage.title for stage in trying.prepared(codec.decode_file(data), jpeg)]
+
+
+def test_a_32_pixel_file_is_shown_to_the_network_as_it_is():
+    data, pixels = file_of()
+    found = trying.try_image(detector(), data, name="a.png", jpeg=False)
+    np.testing.assert_array_equal(found.seen, pixels)
+    assert [stage.title for stage in found.stages] == ["The file"]
+
+
+def test_every_stage_that_was_needed_is_shown_and_no_other():
+    assert titles(file_of(64, 48)[0], jpeg=True) == ["The file", "Cropped", "Shrunk", "Encoded"]
+    assert titles(file_of(20, 20)[0], jpeg=False) == ["The file", "Enlarged"]
+    assert titles(file_of(32, 32, "JPEG")[0], jpeg=True) == ["The file"]
+    assert titles(file_of(64, 64, "JPEG")[0], jpeg=True) == ["The file", "Shrunk", "Encoded"]
+
+
+def test_the_crop_is_the_middle_square():
+    data, pixels = file_of(40, 32)
+    stages = trying.prepared(codec.decode_file(data), jpeg=False)
+    np.testing.assert_array_equal(stages[1].pixels, pixels[:, 4:36])
+    np.testing.assert_array_equal(stages[-1].pixels, pixels[:, 4:36])
+
+
+def test_the_encoded_stage_is_a_jpeg_of_quality_75_of_the_stage_before():
+    stages = trying.prepared(codec.decode_file(file_of()[0]), jpeg=True)
+    np.testing.assert_array_equal(stages[1].pixels, codec.decode(codec.encode_jpeg(stages[0].pixels)))
+
+
+@pytest.mark.parametrize(("bias", "verdict", "probability"), [(3.0, "fake", 0.9526), (-3.0, "real", 0.0474), (0.2, "unsure", 0.5498)])
+def test_the_verdict_is_the_network_s_unless_it_is_close_to_one_half(bias, verdict, probability):
+    found = trying.try_image(detector(bias), file_of()[0], name="a.png", jpeg=True)
+    assert found.fake_probability == pytest.approx(probability, abs=1e-4)
+    assert found.verdict == verdict
+    assert bool(found.reasons) == (verdict == "unsure")
+    assert not found.heat.any()  # a network that looks at nothing has no evidence
+
+
+def test_a_verdict_that_flips_under_compression_is_unsure(monkeypatch):
+    monkeypatch.setattr(trying, "_probabilities", lambda _detector, images: [0.95, 0.30, 0.90][: len(images)])
+    found = trying.try_image(detector(), file_of()[0], name="a.png", jpeg=False)
+    assert found.verdict == "unsure"
+    assert found.label == 1
+    assert found.reasons == ("the verdict flips to 30% fake when the image is saved as a JPEG once more",)
+
+
+def test_the_user_is_told_what_size_and_codec_do():
+    assert "most of the detail is gone" in trying.try_image(detector(), file_of(64, 64)[0], name="a", jpeg=True).warnings[0]
+    assert "enlarged" in trying.try_image(detector(), file_of(16, 16)[0], name="a", jpeg=True).warnings[0]
+    assert "PNG" in trying.try_image(detector(), file_of()[0], name="a", jpeg=False).warnings[0]
+    assert trying.try_image(detector(), file_of(form="JPEG")[0], name="a", jpeg=True).warnings == ()
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", file_of(64, 64, "JPEG")[0][:200]])
+def test_a_bad_file_gets_one_sentence_with_its_name(data):
+    with pytest.raises(BadInput, match="holiday.jpg"):
+        trying.try_image(detector(), data, name="holiday.jpg", jpeg=True)
+
+
+def test_a_mean_map_is_the_mean_over_the_group_and_empty_groups_are_left_out():
+    it = detector(weight=0.1)
+    pixels = np.random.default_rng(2).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
+    found = averages.mean_maps(it, pixels, {"a": np.array([0, 1, 2]), "none": np.array([], int)}, None, "fake")
+    from cifake_core.explanations import cam
+
+    assert list(found) == ["a"]
+    np.testing.assert_allclose(found["a"].heat, cam.grad_cam(it, pixels[:3], None, "fake").heat.mean(0), atol=1e-6)
+    assert (found["a"].images, found["a"].of) == (3, 3)
+
+
+def test_a_sprite_holds_every_image_in_its_place_pixel_by_pixel():
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 3, 32, 32), dtype=np.uint8)
+    picture = np.asarray(Image.open(io.BytesIO(sprite(pixels, 3))))
+    assert picture.shape == (64, 96, 3)
+    np.testing.assert_array_equal(picture[32:, 32:64], pixels[4].transpose(1, 2, 0))
+    assert not picture[32:, 64:].any()
+    assert Image.open(io.BytesIO(sprite(pixels[:0], 3))).size[0] >= 1
