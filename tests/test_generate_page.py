@@ -14,9 +14,9 @@ from cifake_core.images.codec import encode_jpeg
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import FAKE, NewImage
 from cifake_core.jobs import launching, queue
-from pages.shared import generate_plan
-from pages.shared.generate_plan import Plan
-from pages.shared.generate_recall import request_of
+from pages.build.generation import plan as generate_plan
+from pages.build.generation.plan import Plan
+from pages.build.generation.recall import request_of
 from tests.test_pages import everything_said, opened
 
 PAGE = "pages/build/generate.py"

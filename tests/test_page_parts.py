@@ -5,9 +5,9 @@ import shlex
 import pytest
 
 from cifake_core.errors import BadInput
-from pages.shared import import_sources
-from pages.shared.training_plan import Plan, parsed_seeds
-from pages.shared.training_results import Cell, best_cell, leaderboard
+from pages.build.sets import import_sources
+from pages.build.training.plan import Plan, parsed_seeds
+from pages.build.training.results import Cell, best_cell, leaderboard
 
 
 @pytest.fixture

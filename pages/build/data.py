@@ -4,9 +4,9 @@ import streamlit as st
 
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
+from pages.build.sets.image_set_view import contents
+from pages.build.sets.importing_form import import_form
 from pages.shared.guard import shown_errors
-from pages.shared.image_set_view import contents
-from pages.shared.importing_form import import_form
 from pages.shared.jobs_panel import jobs_panel
 from pages.shared.pickers import image_set_picker
 

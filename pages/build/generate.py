@@ -5,11 +5,11 @@ import streamlit as st
 from cifake_core.generators.catalogue import generated
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
-from pages.shared.generate_form import generate_form
-from pages.shared.generate_progress import live_preview, stopped_sets
-from pages.shared.generate_results import results
-from pages.shared.generate_source import TRAIN_VIEW
-from pages.shared.generate_training import training_view
+from pages.build.generation.form import generate_form
+from pages.build.generation.progress import live_preview, stopped_sets
+from pages.build.generation.results import results
+from pages.build.generation.source import TRAIN_VIEW
+from pages.build.generation.training import training_view
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel
 

@@ -4,12 +4,12 @@ import streamlit as st
 
 from cifake_core.detectors import runs
 from cifake_core.store.workspace import Workspace
+from pages.build.training.launch import launch_form
+from pages.build.training.results import runs_on
+from pages.build.training.view import results
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
 from pages.shared.pickers import image_set_picker, why_not_trainable
-from pages.shared.training_launch import launch_form
-from pages.shared.training_results import runs_on
-from pages.shared.training_view import results
 
 TRAIN = frozenset({"train"})
 

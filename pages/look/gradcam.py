@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.evaluation import selecting
+from pages.look.maps.heat import Look, averages, large, look_bar, sprite_of
 from pages.shared import cached, gallery
 from pages.shared.guard import shown_errors
-from pages.shared.heat import Look, averages, large, look_bar, sprite_of
 from pages.shared.pickers import run_picker
 
 PER_PAGE = {"overlay": 36, "image | overlay": 24, "image | map | overlay": 15}

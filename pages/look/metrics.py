@@ -5,11 +5,11 @@ import streamlit as st
 from cifake_core.evaluation import reference, selecting
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
+from pages.look.measures.dashboard import matrix_panel, numbers, panels, threshold_bar
+from pages.look.measures.versus import compare
 from pages.shared import cached, gallery
-from pages.shared.dashboard import matrix_panel, numbers, panels, threshold_bar
 from pages.shared.guard import shown_errors
 from pages.shared.pickers import run_picker
-from pages.shared.versus import compare
 
 PER_PAGE = 48
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import trial
+from pages.look.trial import trial
 from pages.shared.guard import shown_errors
 from pages.shared.pickers import run_picker
 

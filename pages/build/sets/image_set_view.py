@@ -4,7 +4,7 @@ import streamlit as st
 
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
-from pages.shared.figures_data import FLAT, counts_figure
+from pages.build.sets.figures import FLAT, counts_figure
 from pages.shared.guard import literal, shown_errors
 from pages.shared.palette import FAKE_TEXT, REAL_TEXT
 from pages.shared.pickers import link_to, why_not_trainable

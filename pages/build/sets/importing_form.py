@@ -5,8 +5,8 @@ import streamlit as st
 from cifake_core.errors import BadInput
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace, checked_name
+from pages.build.sets.import_sources import DOWNLOAD, allowed_path, import_roots, keep_upload
 from pages.shared.guard import literal, shown_errors
-from pages.shared.import_sources import DOWNLOAD, allowed_path, import_roots, keep_upload
 
 CIFAKE_FACTS = (
     "120,000 images from the authors' repository (about 105 MB, MIT licence): 60,000 photographs of CIFAR-10, "

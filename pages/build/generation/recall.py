@@ -7,8 +7,8 @@ import streamlit as st
 
 from cifake_core import CLASS_NAMES
 from cifake_core.images.exporting import provenance_in
-from pages.shared.generate_plan import SCHEDULERS
-from pages.shared.generate_source import recalled_choice
+from pages.build.generation.plan import SCHEDULERS
+from pages.build.generation.source import recalled_choice
 from pages.shared.guard import shown_errors
 
 

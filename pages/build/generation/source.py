@@ -11,9 +11,9 @@ from cifake_core.errors import CifakeError
 from cifake_core.generators import catalogue
 from cifake_core.generators.catalogue import Listed
 from cifake_core.store.workspace import Workspace
-from pages.shared.generate_plan import hub_id
+from pages.build.generation.plan import hub_id
+from pages.build.sets.import_sources import allowed_path, import_roots
 from pages.shared.guard import literal
-from pages.shared.import_sources import allowed_path, import_roots
 from pages.shared.pickers import link_to
 
 KINDS = {

@@ -7,12 +7,9 @@ from cifake_core.detectors.runs import Run, Unfinished
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs.states import Job
 from cifake_core.store.workspace import Workspace
-from pages.shared.figures_training import CONFIG, clicked_cell, curves_figure, in_picture, results_figure
-from pages.shared.guard import literal, shown_errors
-from pages.shared.jobs_panel import known_jobs
-from pages.shared.pickers import run_links
-from pages.shared.training_plan import GRIDS, Plan
-from pages.shared.training_results import (
+from pages.build.training.figures import CONFIG, clicked_cell, curves_figure, in_picture, results_figure
+from pages.build.training.plan import GRIDS, Plan
+from pages.build.training.results import (
     MEASURES,
     ORDERS,
     Cell,
@@ -22,6 +19,9 @@ from pages.shared.training_results import (
     leaderboard,
     runs_on,
 )
+from pages.shared.guard import literal, shown_errors
+from pages.shared.jobs_panel import known_jobs
+from pages.shared.pickers import run_links
 
 REFRESH_S = 3
 _MOST_CURVES = 8

@@ -18,8 +18,8 @@ from cifake_core.detectors.topology import (
     PAPER_ACCURACY,
     Topology,
 )
+from pages.build.training.results import Cell
 from pages.shared.palette import colours
-from pages.shared.training_results import Cell
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

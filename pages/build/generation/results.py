@@ -17,10 +17,10 @@ from cifake_core.images.sprite import sprite
 from cifake_core.jobs import queue
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace
+from pages.build.generation.image import image_detail
+from pages.build.generation.recall import whole_page_if_asked
+from pages.build.generation.taking import exports, side_by_side
 from pages.shared.cached import detector_of
-from pages.shared.generate_image import image_detail
-from pages.shared.generate_recall import whole_page_if_asked
-from pages.shared.generate_taking import exports, side_by_side
 from pages.shared.guard import literal, shown_errors
 from pages.shared.palette import colours
 from pages.shared.pickers import link_to, percent, run_label

@@ -9,9 +9,9 @@ from cifake_core.images.discarding import free_name
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace, checked_name
-from pages.shared.generate_plan import SCHEDULERS, Plan, balance_text, estimate_arguments, seconds_for
-from pages.shared.generate_recall import recall_from_file
-from pages.shared.generate_source import Chosen, generator_choice
+from pages.build.generation.plan import SCHEDULERS, Plan, balance_text, estimate_arguments, seconds_for
+from pages.build.generation.recall import recall_from_file
+from pages.build.generation.source import Chosen, generator_choice
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import duration, known_jobs
 from pages.shared.palette import colours

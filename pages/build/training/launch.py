@@ -7,10 +7,10 @@ from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
-from pages.shared.figures_training import CONFIG, clicked_cell, in_picture, plan_figure
+from pages.build.training.figures import CONFIG, clicked_cell, in_picture, plan_figure
+from pages.build.training.plan import GRIDS, Plan, estimate_s, parsed_seeds, seconds_per_unit
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import duration
-from pages.shared.training_plan import GRIDS, Plan, estimate_s, parsed_seeds, seconds_per_unit
 
 
 def launch_form(image_set: ImageSet, runs: list[Run]) -> None:

@@ -15,9 +15,9 @@ from cifake_core.evaluation.thresholds import Threshold
 from cifake_core.metrics.at_threshold import at_threshold
 from cifake_core.metrics.intervals import Estimate, share
 from cifake_core.metrics.scores import DEFINITIONS
+from pages.look.measures.matrix import Cell, matrix
 from pages.shared import cached, figures
 from pages.shared.gallery import CELLS, View
-from pages.shared.matrix import Cell, matrix
 from pages.shared.palette import colours
 from pages.shared.pickers import percent
 

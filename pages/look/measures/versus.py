@@ -7,10 +7,10 @@ from cifake_core.detectors import runs
 from cifake_core.evaluation import comparing
 from cifake_core.evaluation.comparing import Comparison
 from cifake_core.store.workspace import Workspace
+from pages.look.measures.matrix import Cell, matrix
 from pages.shared import cached, gallery
 from pages.shared.gallery import View
 from pages.shared.guard import shown_errors
-from pages.shared.matrix import Cell, matrix
 from pages.shared.pickers import run_label
 
 PER_PAGE = 36

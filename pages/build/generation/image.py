@@ -12,7 +12,7 @@ from cifake_core.images.sprite import png
 from cifake_core.jobs import places, queue
 from cifake_core.jobs.states import Job, State
 from cifake_core.store.workspace import Workspace
-from pages.shared.generate_recall import recall, request_of, whole_page_next
+from pages.build.generation.recall import recall, request_of, whole_page_next
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import known_jobs, moving
 

@@ -12,7 +12,7 @@ from cifake_core.generators.catalogue import Begun
 from cifake_core.jobs import places, queue
 from cifake_core.jobs.states import Job, State
 from cifake_core.store.workspace import Workspace
-from pages.shared.generate_recall import recall
+from pages.build.generation.recall import recall
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import known_jobs, moving
 

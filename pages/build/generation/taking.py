@@ -11,7 +11,7 @@ from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.jobs.states import State
 from cifake_core.store.workspace import Workspace
-from pages.shared.generate_recall import whole_page_next
+from pages.build.generation.recall import whole_page_next
 from pages.shared.guard import literal
 from pages.shared.jobs_panel import known_jobs
 from pages.shared.palette import FAKE_TEXT, REAL_TEXT

@@ -1,0 +1,1 @@
+"""The Generate page: what to make, how it goes, what came out."""

@@ -1,0 +1,1 @@
+"""The Data page: importing image sets and showing what is in them."""

@@ -1,0 +1,1 @@
+"""The Metrics page: confusion matrix, threshold, numbers, two runs compared."""

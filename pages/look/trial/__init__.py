@@ -1,0 +1,1 @@
+"""The Try an image page: one picture, its verdict and why."""
