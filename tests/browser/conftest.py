@@ -117,6 +117,29 @@ def settled():
     return wait
 
 
+@pytest.fixture
+def choose(settled):
+    """choose(page, label, number): picks an option of a select box; opens its list again if a rerun of the page shut it."""
+
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+    def pick(page, label: str, number: int) -> None:
+        for attempt in range(10):
+            page.get_by_test_id("stSelectbox").filter(has_text=label).locator("input").click()
+            option = page.get_by_role("option").nth(number)
+            try:
+                option.click(timeout=5_000)
+                break
+            except PlaywrightTimeout:
+                if attempt == 9:
+                    raise
+                page.keyboard.press("Escape")
+                settled(page)
+        settled(page)
+
+    return pick
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

@@ -110,12 +110,10 @@ def test_every_panel_of_charts_draws_without_a_fault(page, settled):
         assert page.get_by_test_id("stVegaLiteChart").count() >= 1
 
 
-def test_two_networks_are_compared_by_the_images_on_which_they_disagree(page, settled, server):
+def test_two_networks_are_compared_by_the_images_on_which_they_disagree(page, settled, choose):
     page.goto("/metrics")
     settled(page)
-    page.get_by_test_id("stSelectbox").filter(has_text="Compare with").locator("input").click()
-    page.get_by_role("option").nth(1).click()
-    settled(page)
+    choose(page, "Compare with", 1)
     page.get_by_text("McNemar").first.wait_for()
 
 
