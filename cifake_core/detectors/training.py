@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cifake_core import hardware
@@ -32,9 +32,11 @@ def fit(
     checkpoint_folder: Path,
     on_progress: Progress = silent,
     on_epoch: Callable[[list[Epoch]], None] | None = None,
+    watch: Callable[[nn.Module, int], None] | None = None,
 ) -> State:
     """Trains until the last epoch or until validation no longer improves; the network then holds the best weights.
 
+    `watch(network, epoch)` is called before an epoch's checkpoint counts, `on_epoch(history)` after.
     Continues from the folder's checkpoint if there is one. Raises OutOfMemory, or BadInput if the loss diverges.
     """
     device = hardware.chosen_device()
@@ -46,6 +48,8 @@ def fit(
         train, validation = _Images.of(data.train, pixels), _Images.of(data.validation, pixels)
         while not _finished(state, settings):
             _one_epoch(state, train, validation, settings, precision, on_progress)
+            if watch:
+                watch(state.network, len(state.history))
             checkpoints.save(checkpoint_folder, state)
             if on_epoch:
                 on_epoch(state.history)

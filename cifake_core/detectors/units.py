@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 
 from cifake_core import hardware
-from cifake_core.detectors import runs, scoring, training
+from cifake_core.detectors import probing, runs, scoring, training
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.state import Epoch, State
@@ -49,8 +49,10 @@ def train_run(
     with _alone(work, on_progress):
         if not (folder / artifacts.RECORD).exists():
             started = time.perf_counter()
-            state = training.fit(data, settings, work, on_progress, _live_history(work))
-            _store(folder, image_set, data, settings, state, time.perf_counter() - started)
+            probe = probing.Recorder(work, data.validation)
+            state = training.fit(data, settings, work, on_progress, _live_history(work), probe.look)
+            seen = probing.gathered(work, len(state.history))
+            _store(folder, image_set, data, settings, state, seen, time.perf_counter() - started)
         shutil.rmtree(work, ignore_errors=True)
     return runs.open_run(workspace, identity)
 
@@ -77,7 +79,13 @@ def _live_history(work: Path) -> Callable[[list[Epoch]], None]:
 
 
 def _store(
-    folder: Path, image_set: ImageSet, data: TrainingData, settings: TrainSettings, state: State, duration_s: float
+    folder: Path,
+    image_set: ImageSet,
+    data: TrainingData,
+    settings: TrainSettings,
+    state: State,
+    seen: probing.Probe | None,
+    duration_s: float,
 ) -> None:
     """Tests the finished network, the only place that reads the test split, and writes the run's folder whole."""
     device = next(state.network.parameters()).device
@@ -102,6 +110,9 @@ def _store(
         )
         artifacts.write_json(building / runs.HISTORY, {"epochs": [asdict(epoch) for epoch in state.history]})
         files = [runs.WEIGHTS, runs.HISTORY]
+        if seen is not None:  # absent where the first epochs were trained by a version that kept none
+            probing.save(building, seen)
+            files.append(probing.PROBE)
         parts = {"validation": data.validation}
         if image_set.has("test"):
             parts["test"] = image_set.part("test")
