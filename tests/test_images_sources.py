@@ -3,7 +3,7 @@
 import json
 import os
 import pickle
-from hashlib import md5
+from hashlib import md5, sha256
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cifake_core.errors import BadInput, CifakeError
+from cifake_core.images import image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import ImportImages, look
 from cifake_core.images.sources.layout import official_classes
@@ -331,3 +332,42 @@ def test_looking_at_a_source_says_what_it_is_without_reading_images(tmp_path):
     assert [(f.kind, f.name, f.total) for f in found] == [("folder of REAL and FAKE images", "mine", 1)]
 
 
+
+
+# ---- many generators: who made each fake, and which are alike
+
+
+def test_folders_of_several_generators_name_who_made_each_fake_and_its_family(workspace, tmp_path):
+    files = {
+        "gan/dcgan/FAKE/a.png": png(1), "gan/progan/cat/1_fake/b.png": png(2), "gan/progan/cat/0_real/r.png": png(3),
+        "diffusion/ddpm/test/fake/c.png": png(4), "diffusion/ddpm/test/real/s.png": png(5),
+    }  # fmt: skip
+    made = imported(workspace, folder_of(tmp_path / "many", files))
+    rows = [row for part in ("train+validation", "test") for row in made.manifest(part).to_dict("records")]
+    known = {row["path"].split("/")[-1]: (row["generator"], row["family"]) for row in rows}
+    assert known == {"a.png": ("dcgan", "gan"), "b.png": ("progan", "gan"), "c.png": ("ddpm", "diffusion"), "r.png": ("", ""), "s.png": ("", "")}
+
+
+def test_one_folder_above_fake_is_the_collections_name_and_no_generator(workspace, tmp_path):
+    made = imported(workspace, folder_of(tmp_path / "x", {"mine/train/FAKE/a.png": png(1), "mine/train/REAL/b.png": png(2)}))
+    assert made.manifest("train+validation")["generator"].tolist() == ["", ""]
+
+
+def test_the_family_is_a_column_of_its_own_and_else_the_architecture(workspace, tmp_path):
+    made = imported(workspace, community_forensics(tmp_path / "cf.parquet", 4, pa.bool_(), "train"))
+    assert made.manifest("train+validation")["family"].tolist() == ["GAN"] * 4
+    table = pq.read_table(tmp_path / "cf.parquet")
+    pq.write_table(table.append_column("family", pa.array(["flow"] * 4)), tmp_path / "told.parquet")
+    told = imported(workspace, tmp_path / "told.parquet", name="told")
+    assert told.manifest("train+validation")["family"].tolist() == ["flow"] * 4
+
+
+def test_a_set_stored_before_there_were_families_is_still_read(workspace, tmp_path):
+    made = imported(workspace, community_forensics(tmp_path / "cf.parquet", 4, pa.bool_(), "train"), name="old")
+    file = made.folder / "train.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["family"]), file)
+    record = json.loads((made.folder / "record.json").read_text())
+    record["sha256"]["train.parquet"] = sha256(file.read_bytes()).hexdigest()
+    (made.folder / "record.json").write_text(json.dumps(record))
+    image_set._manifest.cache_clear()
+    assert ImageSet.open(workspace, "old").manifest("train+validation")["family"].tolist() == ["GAN"] * 4

@@ -5,6 +5,7 @@ Imports, generators and the demo all come through `new_image_set`. It does not k
 
 import hashlib
 import shutil
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -81,9 +82,11 @@ class _Content:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._first: dict[str, tuple[int, str]] = {}  # image id → label and path where it was first met
-        self.ids: dict[str, list[str]] = {split: [] for split in SPLITS}
-        self._labels: dict[str, list[tuple[int, int]]] = {split: [] for split in SPLITS}
+        self._first: dict[bytes, int] = {}  # image id → place in `_met` where it was first met
+        self._met = array("q")  # label + 2 × where its path ends in `_paths`; packed, for sets of millions
+        self._paths = bytearray()
+        self._ids: dict[str, bytearray] = {split: bytearray() for split in SPLITS}  # 32 bytes an image
+        self._labels: dict[str, array] = {split: array("b") for split in SPLITS}  # label, class, label, class, …
         self._formats: Counter[str] = Counter()
         self._generators: Counter[str] = Counter()
         self._fingerprint = Fingerprint()
@@ -91,43 +94,63 @@ class _Content:
 
     def add(self, item: Prepared) -> None:
         image = item.image
-        label, path = self._first.setdefault(item.image_id, (image.label, image.path))
-        if label != image.label:
-            raise BadInput(
-                f"{path or 'An image'} ({LABELS[label]}) and {image.path or 'another'} ({LABELS[image.label]}) are the "
-                "same picture with different labels; remove one of them."
-            )
-        self.ids[image.split].append(item.image_id)
-        self._labels[image.split].append((image.label, image.class_label))
+        key = bytes.fromhex(item.image_id)
+        self._check_label(key, image)
+        self._ids[image.split] += key
+        self._labels[image.split].extend((image.label, image.class_label))
         self._formats[item.format] += 1
         self._generators[image.generator] += 1
         self._fingerprint.add(image)
         self._resized += item.resized
 
+    def _check_label(self, key: bytes, image: NewImage) -> None:
+        """Remembers a picture met first; BadInput if it was met with the other label."""
+        place = self._first.setdefault(key, len(self._met))
+        if place == len(self._met):
+            self._paths += image.path.encode()
+            self._met.append(image.label + 2 * len(self._paths))
+        label = self._met[place] % 2
+        if label != image.label:
+            start = self._met[place - 1] // 2 if place else 0
+            path = self._paths[start : self._met[place] // 2].decode()
+            raise BadInput(
+                f"{path or 'An image'} ({LABELS[label]}) and {image.path or 'another'} ({LABELS[image.label]}) are the "
+                "same picture with different labels; remove one of them."
+            )
+
+    def _keys(self, split: str) -> list[bytes]:
+        packed = self._ids[split]
+        return [bytes(packed[start : start + 32]) for start in range(0, len(packed), 32)]
+
+    def _pairs(self, split: str) -> Iterator[tuple[int, int]]:
+        """(label, class) of each image, in order."""
+        packed = self._labels[split]
+        return zip(packed[0::2], packed[1::2], strict=True)
+
     def kind(self) -> str:
         """photographs, generated or mixed, by the labels that occur."""
-        labels = {label for rows in self._labels.values() for label, _ in rows}
+        labels = {label for rows in self._labels.values() for label in set(rows[0::2])}
         return "mixed" if len(labels) > 1 else "generated" if FAKE in labels else "photographs"
 
     def digest(self) -> str:
         """SHA-256 over split, id, label and class of every image, in their order."""
         digest = hashlib.sha256()
         for split in SPLITS:
-            for key, (label, class_label) in zip(self.ids[split], self._labels[split], strict=True):
-                digest.update(f"{split} {key} {label} {class_label}\n".encode())
+            for key, (label, class_label) in zip(self._keys(split), self._pairs(split), strict=True):
+                digest.update(f"{split} {key.hex()} {label} {class_label}\n".encode())
         return digest.hexdigest()
 
     def summary(self) -> dict:
         """Digest, counts, duplicates: the part of the record that the images decide."""
-        present = [split for split in SPLITS if self.ids[split]]
+        present = [split for split in SPLITS if self._ids[split]]
         if not present:
             raise BadInput(f"There is no image for {self._name!r}; give a source that holds images.")
         return {
             "digest": self.digest(),
-            "rows": {split: len(self.ids[split]) for split in present},
+            "rows": {split: len(self._ids[split]) // 32 for split in present},
             "counts": {split: self._per_label(split) for split in present},
             "classes": {split: self._per_class(split) for split in present},
-            "duplicates": duplicates(self.ids),
+            "duplicates": duplicates({split: self._keys(split) for split in present}),
             "formats": dict(self._formats),
             "generators": {name: n for name, n in self._generators.most_common() if name},
             "resized": self._resized,
@@ -136,12 +159,12 @@ class _Content:
         }
 
     def _per_label(self, split: str) -> dict[str, int]:
-        found = Counter(label for label, _ in self._labels[split])
+        found = Counter(self._labels[split][0::2])
         return {word: found[label] for label, word in enumerate(LABELS)}
 
     def _per_class(self, split: str) -> dict[str, dict[str, int]]:
         """{"real": {"airplane": n, …, "unknown": n}, "fake": …}, classes without images left out."""
-        found = Counter(self._labels[split])
+        found = Counter(self._pairs(split))
         words = {**dict(enumerate(CLASSES)), -1: "unknown"}
         return {
             label_word: {word: found[label, c] for c, word in words.items() if found[label, c]}

@@ -17,7 +17,7 @@ from cifake_core.images.schema import SPLITS, NewImage
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace, checked_name
 
-_KEPT_TEXTS = ("generator", "prompt", "architecture", "real_source", "subset")
+_KEPT_TEXTS = ("generator", "prompt", "architecture", "real_source", "subset", "family")
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,18 @@ import numpy as np
 PAIRS = ("train-train", "train-test", "test-test")
 
 
-def pairs_within(ids: Sequence[str]) -> int:
+def pairs_within(ids: Sequence[str | bytes]) -> int:
     """Number of unordered pairs with equal ids: n·(n-1)/2 for each group of n identical images."""
     return sum(n * (n - 1) // 2 for n in Counter(ids).values())
 
 
-def pairs_across(ids: Sequence[str], others: Sequence[str]) -> int:
+def pairs_across(ids: Sequence[str | bytes], others: Sequence[str | bytes]) -> int:
     """Number of pairs (one of `ids`, one of `others`) that are equal: n·m for a picture found n times here, m times there."""
     here, there = Counter(ids), Counter(others)
     return sum(n * there[key] for key, n in here.items() if key in there)
 
 
-def duplicates(ids: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def duplicates(ids: Mapping[str, Sequence[str | bytes]]) -> dict[str, int]:
     """{"train-train", "train-test", "test-test"} → pairs, from {"train": ids, "test": ids}; a missing split counts 0."""
     train, test = ids.get("train", ()), ids.get("test", ())
     return dict(

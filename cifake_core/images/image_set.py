@@ -203,7 +203,9 @@ def _manifest(folder: Path, digest: str, split: str) -> pd.DataFrame:
     """Kept for a few sets a process; `digest` makes a set made anew under the same name another one."""
     columns = ["image.path" if name == "path" else name for name in MANIFEST_COLUMNS]
     with pq.ParquetFile(_verified(folder, f"{split}.parquet")) as file:
-        table = file.read(columns)
+        table = file.read([name for name in columns if name != "family" or name in file.schema_arrow.names])
+    if "family" not in table.column_names:  # sets stored before there was such a column
+        table = table.append_column("family", table["architecture"])
     paths = table["image"].combine_chunks().field("path")
     table = table.drop_columns(["image"]).append_column("path", paths).select(list(MANIFEST_COLUMNS))
     return table.to_pandas().astype({"seed": "Int64"})  # a missing seed stays missing, the others stay whole numbers

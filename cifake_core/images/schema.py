@@ -32,6 +32,7 @@ _MANIFEST = {
     "width": pa.int32(),  # pixels, as stored
     "height": pa.int32(),
     "architecture": pa.string(),  # Community Forensics: LatDiff, PixDiff, GAN, …
+    "family": pa.string(),  # generators that are alike, as told by whoever knows; else the architecture
     "real_source": pa.string(),
     "subset": pa.string(),
     "provenance": pa.string(),  # JSON: whatever else the maker of the image recorded
@@ -65,6 +66,7 @@ class NewImage:
     architecture: str = ""
     real_source: str = ""
     subset: str = ""
+    family: str = ""  # "" = the architecture
 
     def __post_init__(self) -> None:
         name = self.path or "An image"

@@ -62,6 +62,7 @@ class SplitWriter:
             "width": item.width,
             "height": item.height,
             "architecture": image.architecture,
+            "family": image.family or image.architecture,
             "real_source": image.real_source,
             "subset": image.subset,
             "provenance": json.dumps(image.provenance, ensure_ascii=False),

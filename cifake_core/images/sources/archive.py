@@ -108,6 +108,8 @@ def _rows(path: Path, images: list[Placed]) -> Iterator[NewImage]:
                 class_label=image.class_label,
                 split=image.split,
                 path=image.path,
+                generator=image.generator,
+                family=image.family,
             )
 
 

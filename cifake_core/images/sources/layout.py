@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from cifake_core.errors import BadInput
@@ -38,6 +38,8 @@ class Placed:
     split: str
     label: int
     class_label: int
+    generator: str = ""  # the folder that holds a FAKE folder, where there are several such
+    family: str = ""  # the folder above that
 
 
 def label_of(word: str) -> int | None:
@@ -84,7 +86,32 @@ def placed(paths: Iterable[str], root: str) -> tuple[list[Placed], int]:
         raise BadInput(f"{images[0]} lies in no folder named REAL or FAKE; sort the images into such folders first.")
     class_of = official_classes(labels)
     found = [_place(path, root, label, class_of) for path, label in labels.items()]
-    return found, len(images) - len(labels)
+    return _by_generator(found), len(images) - len(labels)
+
+
+def _by_generator(found: list[Placed]) -> list[Placed]:
+    """Generator and family from `<family>/<generator>/<label>/…`, the family optional, class or split folders anywhere.
+
+    Only where FAKE folders lie in at least two such folders: a single one names the collection, not who made it.
+    """
+    owners = {place.path: _owners(place.path) for place in found if place.label == FAKE}
+    if len({names[-1] for names in owners.values() if names}) < 2:
+        return found
+    named = {path: names[-2:] for path, names in owners.items() if names}
+    return [
+        replace(place, generator=names[-1], family=names[0] if len(names) > 1 else "")
+        if (names := named.get(place.path))
+        else place
+        for place in found
+    ]
+
+
+def _owners(path: str) -> list[str]:
+    """The folders above the label's that are no label, class or split, outermost first."""
+    folders = PurePosixPath(path).parts[:-1]
+    depth = max((i for i, word in enumerate(folders) if label_of(word) is not None), default=0)
+    known = (*_SPLIT_WORDS, *_CLASS_WORDS, *_LABEL_WORDS)
+    return [word for word in folders[:depth] if word.lower() not in known]
 
 
 def _hidden(path: str) -> bool:

@@ -20,7 +20,7 @@ from cifake_core.images.sources.layout import label_of, official_classes, split_
 BATCH = 1000
 _HUGGING_FACE = {"image", "label"}
 _COMMUNITY_FORENSICS = {"image_name", "image_data", "label"}
-_KEPT = ("generator", "prompt", "architecture", "real_source", "subset")
+_KEPT = ("generator", "prompt", "architecture", "real_source", "subset", "family")
 
 
 def recognises(path: Path) -> bool:
@@ -105,6 +105,7 @@ def _community_forensics(path: Path) -> Iterator[NewImage]:
             architecture=row.get("architecture") or "",
             real_source=row.get("real_source") or "",
             subset=row.get("subset") or "",
+            family=row.get("family") or "",
             provenance={"nsfw": str(row.get("nsfw_flag")).lower() == "true", "split": row.get("split") or ""},
         )
 
