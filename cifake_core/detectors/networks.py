@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cifake_core.detectors.community_forensics.models import is_forensic
 from cifake_core.detectors.topology import Topology
 
 SIDE = 32  # pixels; the detectors of this project look at images of this side
@@ -41,14 +42,22 @@ class ConvNet(nn.Module):
         return self.output(x).squeeze(1)
 
 
+class MapPlace(nn.Identity):
+    """Changes nothing: a place in a network without convolutions where a map can be taken, (N, C, h, w) in and out."""
+
+
 def build(topology: str) -> nn.Module:
     """A freshly initialised network for a topology's name. Draws from torch's global random state."""
+    if is_forensic(topology):
+        from cifake_core.detectors.community_forensics import network
+
+        return network.build(topology)
     return ConvNet(Topology.parse(topology)).to(memory_format=torch.channels_last)
 
 
 def convolution_names(network: nn.Module) -> list[str]:
-    """The names of every convolution, first to last: where a map can be taken."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    """The names of every convolution (and `MapPlace`), first to last: where a map can be taken."""
+    return [name for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, MapPlace))]
 
 
 def as_input(pixels: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.base_cam import BaseCAM
 from pytorch_grad_cam.utils.model_targets import BinaryClassifierOutputTarget
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import as_input, convolution_names
@@ -90,8 +91,26 @@ def by_package(
                 heat = np.nan_to_num(cam(input_tensor=images, targets=targets)).astype(np.float32)
             finally:
                 cam.activations_and_grads.release()
-            parts.append((heat, logits, explained))
+            parts.append((placed(detector.network, heat, pixels.shape[2:]), logits, explained))
     return Maps(*joined(parts, pixels.shape[2:]), "+".join(names), method)
+
+
+def placed(network: nn.Module, heat: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Maps (n, h, w) of what the network looked at → maps (n, h, w) of whole pictures of that size, 0 where it did not look.
+
+    Only networks that crop (`seen_share`) are concerned; all others look at everything.
+    """
+    share = network.seen_share(*size) if hasattr(network, "seen_share") else (0, 0, 1, 1)
+    if share == (0, 0, 1, 1) or not len(heat):
+        return heat
+    top, left, bottom, right = share
+    wide, high = right - left, bottom - top
+    inverse = torch.tensor([[1 / wide, 0, (1 - 2 * left) / wide - 1], [0, 1 / high, (1 - 2 * top) / high - 1]])
+    grid = functional.affine_grid(inverse[None].float(), [1, 1, *heat.shape[1:]], align_corners=False)
+    grid = grid.expand(len(heat), -1, -1, -1)
+    whole = functional.grid_sample(torch.from_numpy(heat)[:, None], grid, padding_mode="border", align_corners=False)
+    outside = (grid.abs() > 1).any(-1)
+    return whole[:, 0].masked_fill(outside, 0).numpy()
 
 
 def scored(network: nn.Module, images: Tensor) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import ConvNet, as_input, convolution_names
 from cifake_core.detectors.scoring import on_device
-from cifake_core.explanations.cam import Layers, Maps, Target, checked_layers, checked_target, explained_labels
+from cifake_core.explanations.cam import Layers, Maps, Target, checked_layers, checked_target, explained_labels, placed
 from cifake_core.explanations.observing import undisturbed
 from cifake_core.progress import Progress, silent
 
@@ -70,7 +70,7 @@ def layer_maps(
     if not parts:
         return LayerMaps(np.zeros((0, *pixels.shape[2:]), np.float32), *(np.zeros(0, kind) for kind in ("f4", "f4", "i1")))
     heat, scale, logits, explained = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return LayerMaps(heat, scale, logits, explained)
+    return LayerMaps(placed(detector.network, heat, pixels.shape[2:]), scale, logits, explained)
 
 
 def enlarged(heat: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
