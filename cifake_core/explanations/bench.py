@@ -6,10 +6,10 @@ It returns one number an image and measure; what they mean together is trust.py'
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from cifake_core.detectors.loading import Detector
 from cifake_core.explanations import faithfulness, localisation, masks, methods, studies
+from cifake_core.explanations.asking import logits_of
 from cifake_core.explanations.resampling import Resampled
 from cifake_core.images.image_set import Part
 
@@ -47,13 +47,7 @@ class Bench:
 
     def score(self, images: np.ndarray) -> np.ndarray:
         """images float32 (m, 3, H, W) in [0, 1] → logits (m,)."""
-        parts, network = [], self.detector.network
-        with self.detector.lock, torch.inference_mode():
-            for start in range(0, len(images), 500):
-                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + 500], np.float32))
-                batch = batch.to(self.detector.device, memory_format=torch.channels_last)
-                parts.append(network(batch).float().cpu().numpy())
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return logits_of(self.detector, images)
 
     def measured(self, method: str, layer: str | None) -> Measured:
         heat = self._heat(self.pixels, method, layer)

@@ -40,6 +40,7 @@ class Maps:
     layer: str  # several are joined by "+"; "input" for methods that look at no layer
     method: str
     signed: np.ndarray | None = None  # float32 (n, H, W) in [-1, 1], below 0 = against the label; None: no such sign
+    scale: np.ndarray | None = None  # float32 (n,): map · scale (of the signed map, if any) compares images; None: no common unit
 
     @property
     def empty(self) -> np.ndarray:
@@ -93,6 +94,13 @@ def by_package(
                 cam.activations_and_grads.release()
             parts.append((placed(detector.network, heat, pixels.shape[2:]), logits, explained))
     return Maps(*joined(parts, pixels.shape[2:]), "+".join(names), method)
+
+
+def speaking_for(signed: np.ndarray) -> np.ndarray:
+    """The part of signed maps (n, H, W) that speaks for the label, each scaled to its own maximum: [0, 1], all zero where none does."""
+    heat = np.maximum(signed, 0)
+    most = heat.max(axis=(1, 2), keepdims=True, initial=0)
+    return heat / np.where(most > 0, most, 1)
 
 
 def placed(network: nn.Module, heat: np.ndarray, size: Sequence[int]) -> np.ndarray:

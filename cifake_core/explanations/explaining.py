@@ -95,21 +95,25 @@ class ExplainSplit:
         layers = cam.checked_layers(detector.network, self.layers())
         if self.method == "gradcam" and len(layers) == 1:
             found = fast_cam.layer_maps(detector, pixels, layers[0], self.target, context.on_progress)
-            heat, scale = found.heat, found.scale
+            heat, scale, signed = found.heat, found.scale, False
         else:
             found = self._maps(context, detector, pixels)
-            heat, scale = found.heat, np.ones(len(pixels), np.float32)
+            heat, scale, signed = found.heat, found.scale, found.signed is not None
+            heat = found.signed if signed else heat
         record = {
             "split": self.split,
             "method": self.method,
             "layer": self._layer_name(run),
             "target": self.target,
             "n": len(pixels),
-            "empty": int((heat.reshape(len(heat), -1).max(axis=1) == 0).sum()),
+            "empty": int((heat.reshape(len(heat), -1).max(axis=1, initial=0) <= 0).sum()),
+            "signed": signed,
+            "unit": scale is not None,
             "seconds": round(time.perf_counter() - began, 2),
             "versions": runs.versions(),
             "created_at": runs.now(),
         }
+        scale = np.ones(len(pixels), np.float32) if scale is None else scale
         arrays = {"heat": heat, "scale": scale, "logits": found.logits, "explained": found.explained}
         return stored_maps.keep(context.workspace, run, record, arrays)
 

@@ -45,7 +45,8 @@ def grad_cam(
     found = [layer_maps(detector, pixels, name, target, on_progress) for name in names]
     heat = np.mean([enlarged(maps.heat, pixels.shape[2:]) for maps in found], axis=0)
     heat = _scaled(torch.from_numpy(heat))[0].numpy()
-    return Maps(heat, found[0].logits, found[0].explained, "+".join(names), "gradcam")
+    scale = found[0].scale if len(names) == 1 else None  # gradients of two layers have no common unit
+    return Maps(heat, found[0].logits, found[0].explained, "+".join(names), "gradcam", scale=scale)
 
 
 def layer_maps(

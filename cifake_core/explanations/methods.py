@@ -190,7 +190,7 @@ def _labels(detector: Detector, pixels: np.ndarray, target: Target) -> np.ndarra
 def _at_input(detector: Detector, pixels: np.ndarray, method: str, target: Target, on_progress: Progress) -> Maps:
     cam.checked_target(target, len(pixels))
     attribute = {"integratedgradients": _integrated_gradients, "occlusion": _occlusion}[method]
-    parts, batch = [], METHODS[method].batch
+    parts, scales, batch = [], [], METHODS[method].batch
     with detector.lock, undisturbed(detector.network):
         detector.network.requires_grad_(False)
         for start in range(0, len(pixels), batch):
@@ -204,10 +204,10 @@ def _at_input(detector: Detector, pixels: np.ndarray, method: str, target: Targe
             strongest = attributed.abs().amax((1, 2), keepdim=True)
             signed = torch.where(strongest > 0, attributed / strongest.clamp(min=1e-30), 0)
             parts.append((signed.float().cpu().numpy(), logits, explained))
+            scales.append(strongest.flatten().float().cpu().numpy())
     signed, logits, explained = cam.joined(parts, pixels.shape[2:])
-    heat = np.maximum(signed, 0)
-    most = heat.max(axis=(1, 2), keepdims=True, initial=0)
-    return Maps(heat / np.where(most > 0, most, 1), logits, explained, SIZE_OF_INPUT, method, signed)
+    scale = np.concatenate([np.zeros(0, np.float32), *scales])
+    return Maps(cam.speaking_for(signed), logits, explained, SIZE_OF_INPUT, method, signed, scale)
 
 
 def _mean_colour(images: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from cifake_core.detectors.loading import Detector
 from cifake_core.explanations import localisation, methods, treating
+from cifake_core.explanations.asking import logits_of
 from cifake_core.explanations.cam import Layers
 from cifake_core.progress import Progress, silent
 
@@ -43,13 +43,7 @@ class Scene:
 
     def score(self, images: np.ndarray) -> np.ndarray:
         """Logits (m,) of images as above."""
-        parts = []
-        with self.detector.lock, torch.inference_mode():
-            for start in range(0, len(images), 500):
-                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + 500]))
-                batch = batch.to(self.detector.device, memory_format=torch.channels_last)
-                parts.append(self.detector.network(batch).float().cpu().numpy())
-        return np.concatenate(parts)
+        return logits_of(self.detector, images)
 
 
 def pairs() -> list[tuple[str, str]]:

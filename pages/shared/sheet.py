@@ -56,11 +56,11 @@ export default function (component) {
   if (!sheet || !data) return
   const old = kept.get(sheet) ?? {}
   const urls = {}
-  for (const name of ["pixels", "heat"]) {
+  for (const name of ["pixels", "heat", "second"]) {
     urls[name] = old.source?.[name] === data[name] ? old.urls?.[name] : data[name] ? address(data[name]) : null
     if (old.urls?.[name] && old.urls[name] !== urls[name]) URL.revokeObjectURL(old.urls[name])
   }
-  kept.set(sheet, { urls, source: { pixels: data.pixels, heat: data.heat } })
+  kept.set(sheet, { urls, source: { pixels: data.pixels, heat: data.heat, second: data.second } })
   sheet.style.setProperty("--tile", data.tile + "px")
   sheet.setAttribute("aria-label", data.label)
 
@@ -79,8 +79,9 @@ export default function (component) {
   function pane(index, kind) {
     const box = document.createElement("span")
     box.className = "pane"
-    if (kind !== "map") box.append(layer("pixels", index, 1))
-    if (kind !== "image" && urls.heat) box.append(layer("heat", index, kind === "map" ? 1 : data.opacity))
+    const alone = kind.startsWith("map"), which = kind.endsWith("2") ? "second" : "heat"
+    if (!alone) box.append(layer("pixels", index, 1))
+    if (kind !== "image" && urls[which]) box.append(layer(which, index, alone ? 1 : data.opacity))
     return box
   }
   const focused = parentElement.activeElement?.dataset?.id
@@ -140,14 +141,16 @@ def sheet(
     on_choose: Callable[[str], None],
     chosen: str | None = None,
     heat: bytes | None = None,
+    second: bytes | None = None,
     opacity: float = 0.5,
     panes: tuple[str, ...] = ("image",),
     tile: int = 68,
 ) -> None:
     """Shows the tiles; `on_choose(id)` is called before the next run when one is clicked.
 
-    `pixels` and `heat` are sprites (PNG) of the tiles in `columns` columns; `panes` are image, map or overlay, side by
-    side in each tile; `tile` is the least width of one in pixels.
+    `pixels`, `heat` and `second` (another map of each image) are sprites (PNG) of the tiles in `columns` columns; `panes`
+    are image, map or overlay, and "map 2" or "overlay 2" of the second, side by side in each tile; `tile` is the least
+    width of one in pixels.
     """
 
     def chose() -> None:
@@ -160,6 +163,7 @@ def sheet(
             "tiles": [asdict(one) for one in tiles],
             "pixels": base64.b64encode(pixels).decode(),
             "heat": base64.b64encode(heat).decode() if heat else None,
+            "second": base64.b64encode(second).decode() if second else None,
             "columns": columns,
             "opacity": opacity,
             "panes": list(panes),
