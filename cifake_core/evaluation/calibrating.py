@@ -72,6 +72,17 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(best.x))
 
 
+def fitted(workspace: Workspace, run: Run) -> float | None:
+    """The temperature from the run's validation predictions; None where validation gives no finite one. Raises NotFound."""
+    validation = evaluating.predictions(workspace, run, "validation")
+    found = temperature(validation["logit"].to_numpy(np.float64), validation["label"].to_numpy())
+    return None if _at_bound(found) else found
+
+
+def _at_bound(found: float) -> bool:
+    return bool(found < BOUNDS[0] * 1.01 or found > BOUNDS[1] / 1.01)
+
+
 def calibration(workspace: Workspace, run: Run, resamples: int = scores.RESAMPLES) -> Calibration:
     """Temperature from the run's validation predictions; ECE, loss and Brier on test before and after. Raises NotFound."""
     validation, test = (evaluating.predictions(workspace, run, split) for split in ("validation", "test"))
@@ -80,7 +91,7 @@ def calibration(workspace: Workspace, run: Run, resamples: int = scores.RESAMPLE
     before, after = (scores.evaluate(z, labels, resamples=resamples) for z in (logits, logits / found))
     return Calibration(
         temperature=found,
-        at_bound=bool(found < BOUNDS[0] * 1.01 or found > BOUNDS[1] / 1.01),
+        at_bound=_at_bound(found),
         n_validation=len(validation),
         n_test=len(test),
         before={name: before[name] for name in SHOWN},

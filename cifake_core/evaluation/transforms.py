@@ -82,6 +82,11 @@ def hue(pixels: np.ndarray, turn: float, _seed: int = 0) -> np.ndarray:
     return functional.adjust_hue(torch.from_numpy(np.array(pixels)), turn).numpy()
 
 
+def saturation(pixels: np.ndarray, factor: float, _seed: int = 0) -> np.ndarray:
+    """Mixed with its gray version: 0 is gray, 1 unchanged, above 1 more vivid."""
+    return functional.adjust_saturation(torch.from_numpy(np.array(pixels)), factor).numpy()
+
+
 def _resized(images: torch.Tensor, size: list[int]) -> torch.Tensor:
     return functional.resize(images, size, interpolation=functional.InterpolationMode.BICUBIC, antialias=True)
 

@@ -31,7 +31,7 @@ OUTCOMES = np.array(["TN", "FP", "FN", "TP"])  # OUTCOMES[2·label + verdict]
 @dataclass(frozen=True)
 class EntityTest:
     """Entity against background. `masks`: auto (the truth where it is known, else GrabCut), truth, grabcut, saliency,
-    centre, or a folder of imported masks.
+    centre, user (drawn on the pages), or a folder of imported masks.
     """
 
     run_id: str
@@ -57,7 +57,7 @@ class EntityTest:
         read when asked again. Every mean is {"value", "low", "high", "n"} by group: all, real, fake, classes, outcomes.
         """
         run = runs.open_run(context.workspace, self.run_id)
-        folder = studies.folder_of(context.workspace, "entity-test", VERSION, self, run, masks.fingerprint(self.masks))
+        folder = studies.folder_of(context.workspace, "entity-test", VERSION, self, run, masks.fingerprint(context.workspace, self.masks))
         if (there := studies.found(folder)) is not None:
             return there
         image_set = ImageSet.open(context.workspace, run.dataset)

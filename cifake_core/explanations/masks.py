@@ -6,7 +6,7 @@ against the demo world, where the truth is known. It does not know networks or m
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,8 @@ from cifake_core.progress import Progress, silent
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
 
-SOURCES = ("auto", "truth", *GUESSES)  # besides a folder of imported masks
+USER = "user"  # masks drawn on the pages; see drawn_masks.py
+SOURCES = ("auto", "truth", *GUESSES, USER)  # besides a folder of imported masks
 _TEST_SEED = 900_000  # first seed of the pictures that segmentations are measured on
 
 
@@ -34,7 +35,7 @@ class Masks:
 
     entity: np.ndarray  # bool (n, H, W)
     known: np.ndarray  # bool (n,): false where this source says nothing of an image
-    source: str  # truth, grabcut, saliency, centre or imported
+    source: str  # truth, grabcut, saliency, centre, user or imported
 
 
 def entity_masks(part: Part, rows: np.ndarray, source: str = "auto", on_progress: Progress = silent) -> Masks:
@@ -193,18 +194,30 @@ def measured_quality(source: str, n: int = 300, on_progress: Progress = silent) 
     return {name: resampled.mean(values) for name, values in measured.items()}
 
 
-def fingerprint(source: str) -> str:
+def user_folder(workspace: Workspace) -> Path:
+    """Where masks drawn by the user lie."""
+    return workspace.home / "masks" / USER
+
+
+def fingerprint(workspace: Workspace, source: str) -> str:
     """"" for masks made here; for a folder of given ones a digest of what lies in it, so that changed masks are new ones."""
-    if source in SOURCES:
+    if source in SOURCES and source != USER:
         return ""
-    files = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in Path(source).iterdir() if f.is_file())
+    folder = user_folder(workspace) if source == USER else Path(source)
+    there = folder.iterdir() if folder.is_dir() else ()
+    files = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in there if f.is_file())
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
 def kept_masks(
     workspace: Workspace, part: Part, dataset_digest: str, source: str, on_progress: Progress = silent
 ) -> Masks:
-    """Masks of every image of a part, computed once a workspace and then read: they cost minutes for a whole test set."""
+    """Masks of every image of a part, computed once a workspace and then read: they cost minutes for a whole test set.
+
+    Besides `entity_masks`' sources: "user", the masks drawn on the pages. Raises NotFound where there are none.
+    """
+    if source == USER:
+        return _drawn_by_user(workspace, part)
     if source not in SOURCES or source == "centre":
         return entity_masks(part, np.arange(len(part)), source, on_progress)
     asked = f"1/{dataset_digest}/{part.name}/{source}/{RENDERER}/{cv2.__version__}"
@@ -221,3 +234,10 @@ def kept_masks(
     with artifacts.whole_file(path) as temporary:
         np.savez_compressed(temporary, packed=packed, known=made.known, source=made.source)
     return made
+
+
+def _drawn_by_user(workspace: Workspace, part: Part) -> Masks:
+    try:
+        return replace(imported(user_folder(workspace), part.image_ids), source=USER)
+    except NotFound as error:
+        raise NotFound("No mask has been drawn on these images yet; draw some on the page Try an image.") from error
