@@ -1,4 +1,4 @@
-"""How many pictures of the demo world a second, rendered, encoded and decoded. Aim: 500/s on 2 idle cores.
+"""How many pictures of the demo world a second, rendered and encoded. Aim: 500/s on 2 idle cores.
 
     python -m benchmarks.demo_world_speed [pictures] [workers]
 
@@ -21,7 +21,9 @@ def main(count: int = 4000, workers: int = 2) -> None:
     begin = time.perf_counter()
     render_many(labels, range(count), workers=workers)
     took = time.perf_counter() - begin
-    print(f"{workers} workers: {count} pictures in {took:.1f} s with the start of the workers, {count / took:.0f} pictures/s")
+    print(
+        f"{workers} workers: {count} pictures in {took:.1f} s with the start of the workers, {count / took:.0f} pictures/s"
+    )
     print(f"load of the machine (1 min): {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

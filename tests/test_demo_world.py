@@ -11,7 +11,8 @@ from cifake_core import CLASS_NAMES
 from cifake_core.errors import BadInput, Cancelled
 from cifake_core.generators.demo_world import render, render_frame, render_many
 from cifake_core.generators.demo_world.light import Light
-from cifake_core.generators.demo_world.raster import View, rasterised, rotation
+from cifake_core.generators.demo_world.projecting import View, rotation
+from cifake_core.generators.demo_world.raster import rasterised
 from cifake_core.generators.demo_world.solids import Model, Paint
 from cifake_core.generators.demo_world.texture import fields, grain
 
@@ -35,9 +36,9 @@ def view(**changes) -> View:
 def test_a_sphere_covers_the_circle_of_its_radius_and_its_normals_point_outward():
     model = Model()
     model.ball((0, 0, 0), 1.0, RED)
-    seen = rasterised(model, view(), 100)
+    seen = rasterised([model], [view()], 100)
     assert seen.covered.sum() == pytest.approx(np.pi * 25**2, rel=0.01)  # half of 100 px wide: radius 25
-    rows, columns = np.nonzero(seen.covered)
+    rows, columns = np.nonzero(seen.covered[0])
     expected_x, expected_y = (columns + 0.5 - 50) / 25, -(rows + 0.5 - 50) / 25
     expected_z = np.sqrt(np.maximum(1 - expected_x**2 - expected_y**2, 0))
     np.testing.assert_allclose(seen.normals, [expected_x, expected_y, expected_z], atol=2e-3)
@@ -47,7 +48,7 @@ def test_a_turned_ellipsoid_matches_a_brute_force_search_along_the_line_of_sight
     model = Model()
     model.ball((0.1, 0.2, 0.0), (1.0, 0.4, 0.6), RED, axis=(1, 0.5, 0.3))
     chosen = view(yaw=0.7, pitch=0.3, roll=0.2)
-    seen = rasterised(model, chosen, 48)
+    seen = rasterised([model], [chosen], 48)
     points = seen.points.T  # object coordinates of the surface
     along = np.array([1, 0.5, 0.3]) / np.linalg.norm([1, 0.5, 0.3])
     side = np.cross(along, [0, 1, 0]) / np.linalg.norm(np.cross(along, [0, 1, 0]))
@@ -65,7 +66,7 @@ def test_the_nearer_of_two_solids_hides_the_farther_one_whatever_their_order():
         model = Model()
         for z, paint in [(-2.0, RED), (2.0, BLUE)][::order]:
             model.box((-1, -1, z - 0.5), (1, 1, z + 0.5), paint)
-        seen = rasterised(model, view(), 40)
+        seen = rasterised([model], [view()], 40)
         assert set(map(tuple, seen.finish.colour.T)) == {BLUE.colour}  # +z is towards the viewer at yaw 0
 
 
@@ -73,10 +74,24 @@ def test_a_ball_is_hidden_by_a_face_in_front_of_it_and_hides_one_behind_it():
     model = Model()
     model.ball((0, 0, 0), 0.5, RED)
     model.face(((-1, -1, -0.9), (1, -1, -0.9), (1, 1, -0.9), (-1, 1, -0.9)), BLUE)
-    colours = rasterised(model, view(), 60).finish.colour
+    colours = rasterised([model], [view()], 60).finish.colour
     assert (colours[0] == 1).mean() == pytest.approx(np.pi * 0.25 / 4, abs=0.02)  # the ball's share of the square
     model.face(((-1, -1, 0.9), (1, -1, 0.9), (1, 1, 0.9), (-1, 1, 0.9)), BLUE)
-    assert not (rasterised(model, view(), 60).finish.colour[0] == 1).any()
+    assert not (rasterised([model], [view()], 60).finish.colour[0] == 1).any()
+
+
+def test_pictures_drawn_together_do_not_see_each_other_with_or_without_flat_faces():
+    round_one, square_one = Model(), Model()
+    round_one.ball((0, 0, 0), 1.0, RED)
+    square_one.box((-1, -1, -1), (1, 1, 1), BLUE)
+    views = [view(), view(width=0.3, height=0.3, yaw=0.4), view(centre=0.2)]
+    models = [round_one, square_one, round_one]
+    together = rasterised(models, views, 40)
+    for i in range(3):
+        alone = rasterised([models[i]], [views[i]], 40)
+        np.testing.assert_array_equal(together.covered[i], alone.covered[0])
+        np.testing.assert_array_equal(together.normals[:, together.of(i)], alone.normals)
+        np.testing.assert_array_equal(together.points[:, together.of(i)], alone.points)
 
 
 def test_yaw_of_minus_ninety_degrees_turns_the_front_to_the_viewer():
@@ -201,9 +216,9 @@ def test_light_from_the_left_brightens_the_left_flank():
 
     model = Model()
     model.ball((0, 0, 0), 1.0, Paint((0.5, 0.5, 0.5), rough=0.0))
-    seen = rasterised(model, view(), 60)
+    seen = rasterised([model], [view()], 60)
     lamp = Light(np.float32([-0.8, 0.6, 0]), np.ones(3, np.float32), *(np.full(3, 0.2, np.float32) for _ in range(2)))
-    light = lit(seen, lamp, fields(Random(0), 60))
+    light = lit(seen, [lamp], [fields(Random(0), 60)])
     left = seen.normals[0] < -0.5
     right = seen.normals[0] > 0.5
     assert light[:, left].mean() > 2 * light[:, right].mean()

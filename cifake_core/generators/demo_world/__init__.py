@@ -11,6 +11,7 @@ from cifake_core.generators.demo_world.rendering import (
     Rendering,
     render,
     render_frame,
+    render_frames,
     render_many,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "plant",
     "render",
     "render_frame",
+    "render_frames",
     "render_many",
 ]

@@ -12,7 +12,7 @@ from random import Random
 from cifake_core.generators.demo_world import aircraft, ground, quadrupeds, ships, small_animals, trucks, vehicles
 from cifake_core.generators.demo_world import backdrop as up
 from cifake_core.generators.demo_world.backdrop import Painter
-from cifake_core.generators.demo_world.raster import View
+from cifake_core.generators.demo_world.projecting import View
 from cifake_core.generators.demo_world.solids import Model
 
 

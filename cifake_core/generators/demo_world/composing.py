@@ -1,40 +1,58 @@
-"""Puts a scene together in linear light: backdrop, shadow or reflection, entity, what hides its feet.
+"""Puts scenes together in linear light: backdrop, shadow or reflection, entity, what hides its feet.
 
 It does not know the camera.
 """
 
 import math
+from collections.abc import Sequence
 from random import Random
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from cifake_core.generators.demo_world.casting import Place, Scene
 from cifake_core.generators.demo_world.light import GAMMA, Light, cast_shadow, lit
-from cifake_core.generators.demo_world.raster import Surface, rasterised
+from cifake_core.generators.demo_world.raster import rasterised
 from cifake_core.generators.demo_world.texture import Fields, fields, mixed, spread
 
 _APART = 0.20  # least distance of the mean colours of entity and backdrop, on the screen
 
 
-def composed(scene: Scene, side: int, dice: Random) -> tuple[np.ndarray, np.ndarray]:
-    """((side, side, 3) linear light, (side, side) bool: where the entity is seen)."""
-    noise = fields(dice, side)
-    horizon = _horizon(scene, dice) * side
-    picture = _backdrop(scene.place, noise, dice, horizon)
-    surface = rasterised(scene.model, scene.view, side)
-    light = _light(picture, horizon, dice)
-    base = scene.view.bottom * side
-    covered = _standing_in(surface.covered, base, scene.place, noise)
-    colours = lit(surface, light, noise)
-    picture = _set_apart(picture, surface.covered, colours)
-    entity = np.zeros_like(picture)
-    entity.reshape(-1, 3)[surface.where] = colours.T
-    picture = _on_the_ground(picture, entity, surface, base, scene, light, dice)
-    if scene.perch:
-        _branch(picture, base, dice)
-    shown = cv2.merge([covered.view(np.uint8)] * 3).view(bool)
-    return np.where(shown, entity, picture), covered
+def composed(scenes: Sequence[Scene], side: int, dice: Sequence[Random]) -> tuple[np.ndarray, np.ndarray]:
+    """((B, side, side, 3) linear light, (B, side, side) bool: where the entity is seen). One scene's dice are its own."""
+    noise = [fields(d, side) for d in dice]
+    horizons = [_horizon(scene, d) * side for scene, d in zip(scenes, dice, strict=True)]
+    pictures = np.stack([_backdrop(s.place, n, d, h) for s, n, d, h in zip(scenes, noise, dice, horizons, strict=True)])
+    surface = rasterised([scene.model for scene in scenes], [scene.view for scene in scenes], side)
+    lights = [_light(*of_one) for of_one in zip(pictures, horizons, dice, strict=True)]
+    colours = lit(surface, lights, noise)
+    covered = surface.covered.copy()
+    for i, scene in enumerate(scenes):
+        part, base = surface.of(i), scene.view.bottom * side
+        own = colours[:, part]
+        picture = _set_apart(pictures[i], surface.covered[i], own)
+        entity = _Entity(surface.covered[i], surface.where[part] - i * side * side, own)
+        picture = _on_the_ground(picture, entity, base, scene, lights[i], dice[i])
+        if scene.perch:
+            _branch(picture, base, dice[i])
+        pictures[i] = picture
+        _stand_in(covered[i], base, scene.place, noise[i])
+    shown = covered.ravel()[surface.where]
+    pictures.reshape(-1, 3)[surface.where[shown]] = colours.T[shown]
+    return pictures, covered
+
+
+class _Entity(NamedTuple):
+    covered: np.ndarray  # (side, side) bool
+    where: np.ndarray  # (n,) flat pixel numbers
+    colours: np.ndarray  # (3, n) linear light
+
+    def picture(self) -> np.ndarray:
+        """(side, side, 3), black around it."""
+        out = np.zeros((*self.covered.shape, 3), np.float32)
+        out.reshape(-1, 3)[self.where] = self.colours.T
+        return out
 
 
 def _horizon(scene: Scene, dice: Random) -> float:
@@ -90,25 +108,21 @@ def _light(picture: np.ndarray, horizon: float, dice: Random) -> Light:
     )
 
 
-def _standing_in(covered: np.ndarray, base: float, place: Place, noise: Fields) -> np.ndarray:
+def _stand_in(covered: np.ndarray, base: float, place: Place, noise: Fields) -> None:
     """Grass and snow hide an uneven strip of the feet."""
-    if not place.sinks:
-        return covered
-    side = noise.side
-    edge = base - place.sinks * side * (1 + 0.9 * np.clip(noise.second[7], -1.5, 1.5))
-    return covered & (np.arange(side, dtype=np.float32)[:, None] < edge[None, :])
+    if place.sinks:
+        edge = base - place.sinks * noise.side * (1 + 0.9 * np.clip(noise.second[7], -1.5, 1.5))
+        covered &= np.arange(noise.side, dtype=np.float32)[:, None] < edge[None, :]
 
 
-def _on_the_ground(
-    picture, entity, surface: Surface, base: float, scene: Scene, light: Light, dice: Random
-) -> np.ndarray:
+def _on_the_ground(picture, entity: _Entity, base: float, scene: Scene, light: Light, dice: Random) -> np.ndarray:
     """Shadow on land, reflection on water, neither in the air."""
-    if scene.place.lower is None or base > surface.covered.shape[0]:
+    side = picture.shape[0]
+    if scene.place.lower is None or base > side:
         return picture
     if scene.place.mirrors:
-        return _mirrored(picture, entity, surface.covered, base, dice)
-    side = surface.covered.shape[0]
-    depth = cast_shadow(surface.covered, base, light, side * dice.uniform(0.008, 0.03))
+        return _mirrored(picture, entity.picture(), entity.covered, base, dice)
+    depth = cast_shadow(entity.covered, base, light, side * dice.uniform(0.008, 0.03))
     sun = float(light.sun.max())
     return picture * spread(1 - depth * np.float32(min(0.45 + 0.4 * sun, 0.8)))
 

@@ -3,7 +3,9 @@
 It does not know what the entity is, nor the scene behind it beyond the colours of its sky and ground.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,82 +27,113 @@ class Light:
     ground: np.ndarray
 
 
-def _pattern_weight(kind: Pattern, surface: Surface, chosen: np.ndarray, fields: Fields) -> np.ndarray:
-    """(k,) share of the second colour at the chosen pixels. Fixed to the object, so that it turns with it."""
-    x, y, z = surface.points[:, chosen]
-    side = fields.side
+@dataclass(frozen=True)
+class _Noise:
+    """The fields of B pictures in one piece, looked up with the number of the picture."""
 
-    def looked_up(field: np.ndarray, density: float) -> np.ndarray:
-        return field[
-            (y * density * side).astype(np.int32) % side, ((x + 0.3 * z) * density * side).astype(np.int32) % side
-        ]
+    first: np.ndarray  # (B, side, side)
+    second: np.ndarray
 
-    if kind is Pattern.STRIPES:
-        return smoothstep(np.sin(26 * x + 9 * y + 1.4 * looked_up(fields.first, 0.5)), -0.1, 0.6)
-    if kind is Pattern.PATCHES:
-        return smoothstep(looked_up(fields.second, 0.45), 0.0, 0.25)
-    if kind is Pattern.SPOTS:
-        return smoothstep(
-            np.sin(31 * x + 5 * y) + np.sin(29 * y + 17 * z) + 0.6 * looked_up(fields.first, 0.9), 0.7, 1.1
+    def over(self, field: np.ndarray, picture: np.ndarray, points: np.ndarray, density: float) -> np.ndarray:
+        """(k,) values of a field laid over object coordinates (3, k)."""
+        side = field.shape[1]
+        x, y, z = points
+        row, column = (
+            (y * density * side).astype(np.int32) % side,
+            ((x + 0.3 * z) * density * side).astype(np.int32) % side,
         )
+        return field.ravel()[(picture * side + row) * side + column]
+
+
+def _pattern_weight(kind: Pattern, surface: Surface, chosen: np.ndarray, noise: _Noise) -> np.ndarray:
+    """(k,) share of the second colour at the chosen pixels. Fixed to the object, so that it turns with it."""
+    points, picture = surface.points[:, chosen], surface.picture[chosen]
+    x, y, z = points
+    if kind is Pattern.STRIPES:
+        waver = noise.over(noise.first, picture, points, 0.5)
+        return smoothstep(np.sin(26 * x + 9 * y + 1.4 * waver), -0.1, 0.6)
+    if kind is Pattern.PATCHES:
+        return smoothstep(noise.over(noise.second, picture, points, 0.45), 0.0, 0.25)
+    if kind is Pattern.SPOTS:
+        dots = np.sin(31 * x + 5 * y) + np.sin(29 * y + 17 * z)
+        return smoothstep(dots + 0.6 * noise.over(noise.first, picture, points, 0.9), 0.7, 1.1)
     if kind is Pattern.UNDERSIDE:
-        return smoothstep(-surface.normals[1, chosen] + 0.12 * looked_up(fields.first, 0.9), 0.0, 0.5)
+        ragged = noise.over(noise.first, picture, points, 0.9)
+        return smoothstep(-surface.normals[1, chosen] + 0.12 * ragged, 0.0, 0.5)
     return smoothstep(-np.abs(y), -0.022, -0.012)
 
 
-def _albedo(surface: Surface, fields: Fields) -> np.ndarray:
+def _albedo(surface: Surface, noise: _Noise) -> np.ndarray:
     """(3, n) linear-light reflectance with pattern and texture."""
     finish = surface.finish
     colours = finish.colour.copy()
-    for kind in finish.patterns - {Pattern.PLAIN}:
+    for kind in sorted(finish.patterns - {Pattern.PLAIN}):
         chosen = np.flatnonzero(finish.pattern == kind)
-        weight = _pattern_weight(kind, surface, chosen, fields)
+        weight = _pattern_weight(kind, surface, chosen, noise)
         colours[:, chosen] += weight * (finish.second[:, chosen] - colours[:, chosen])
-    texture = fields.second.ravel()[surface.where]
-    colours *= 1 + 0.5 * finish.rough * texture
+    colours *= 1 + 0.5 * finish.rough * noise.second.ravel()[surface.where]
     return np.minimum(np.maximum(colours, 0), 1) ** GAMMA
 
 
 def _crevices(surface: Surface) -> np.ndarray:
     """(n,) 0..1: darker where nearer parts of the entity stand around (screen-space ambient occlusion)."""
-    side = surface.covered.shape[0]
-    window = (side // 12) | 1
-    inside = surface.covered.astype(np.float32)
+    window = ((surface.side // 12) | 1,) * 2
     depth = np.where(surface.covered, surface.depth, 0)
-    around = (
-        cv2.blur(depth, (window, window)).ravel()[surface.where]
-        / cv2.blur(inside, (window, window)).ravel()[surface.where]
+    inside = surface.covered.astype(np.float32)
+    around = np.stack([cv2.blur(plane, window) for plane in depth]).ravel()[surface.where]
+    share = np.stack([cv2.blur(plane, window) for plane in inside]).ravel()[surface.where]
+    behind = (around / share - depth.ravel()[surface.where]) * np.float32(8 / surface.side)
+    return 1 - 0.55 * np.minimum(np.maximum(behind, 0), 1)
+
+
+class _Arriving(NamedTuple):
+    """The light of each pixel's own picture, (3, n) each."""
+
+    towards: np.ndarray
+    halfway: np.ndarray  # between the sun and the viewer
+    sun: np.ndarray
+    sky: np.ndarray
+    ground: np.ndarray
+
+    def at(self, chosen: np.ndarray) -> "_Arriving":
+        return _Arriving(*(rows[:, chosen] for rows in self))
+
+
+def _arriving(lights: Sequence[Light], picture: np.ndarray) -> _Arriving:
+    halves = [light.towards + np.float32([0, 0, 1]) for light in lights]
+    rows = np.array(
+        [(li.towards, h / np.linalg.norm(h), li.sun, li.sky, li.ground) for li, h in zip(lights, halves, strict=True)],
+        np.float32,
     )
-    behind = np.minimum(np.maximum((around - depth.ravel()[surface.where]) * np.float32(8 / side), 0), 1)
-    return 1 - 0.55 * behind
+    return _Arriving(*rows.reshape(-1, 15).T.take(picture, axis=1).reshape(5, 3, -1))
 
 
-def lit(surface: Surface, light: Light, fields: Fields) -> np.ndarray:
-    """(3, n) linear light leaving the entity towards the viewer."""
+def lit(surface: Surface, lights: Sequence[Light], fields: Sequence[Fields]) -> np.ndarray:
+    """(3, n) linear light leaving the entities of B pictures towards the viewer; one light and two fields a picture."""
+    noise = _Noise(np.stack([f.first for f in fields]), np.stack([f.second for f in fields]))
+    light = _arriving(lights, surface.picture)
     x, y, z = surface.normals
     sx, sy, sz = light.towards
     facing = np.maximum((x * sx + y * sy + z * sz + np.float32(0.15)) / np.float32(1.15), 0)
     from_above = 0.5 + 0.5 * y
-    sun, sky, ground = (colour[:, None] for colour in (light.sun, light.sky, light.ground))
-    arriving = sun * facing + ground + (sky - ground) * from_above
-    colour = _albedo(surface, fields) * arriving * _crevices(surface)
+    falling = light.sun * facing + light.ground + (light.sky - light.ground) * from_above
+    colour = _albedo(surface, noise) * falling * _crevices(surface)
     return _with_gloss(colour, surface, light)
 
 
-def _with_gloss(colour: np.ndarray, surface: Surface, light: Light) -> np.ndarray:
+def _with_gloss(colour: np.ndarray, surface: Surface, light: _Arriving) -> np.ndarray:
     shiny = np.flatnonzero(surface.finish.gloss)
-    (x, y, z), gloss = surface.normals[:, shiny], surface.finish.gloss[shiny]
-    half = light.towards + np.float32([0, 0, 1])
-    hx, hy, hz = half / np.linalg.norm(half)
+    (x, y, z), gloss, light = surface.normals[:, shiny], surface.finish.gloss[shiny], light.at(shiny)
+    hx, hy, hz = light.halfway
     highlight = np.maximum(x * hx + y * hy + z * hz, 0)
     for _ in range(5):  # to the 32nd power, by squaring
-        highlight = highlight * highlight
+        highlight *= highlight
     sky = smoothstep(2 * z * y + np.float32(0.25), -0.15, 0.25)  # how far up the mirrored line of sight points
-    around = light.ground[:, None] * (0.6 - 0.6 * sky) + light.sky[:, None] * (1.5 * sky)
+    around = light.ground * (0.6 - 0.6 * sky) + light.sky * (1.5 * sky)
     grazing = 1 - z
     share = gloss * (0.10 + 0.6 * grazing * grazing * grazing)
     own = colour[:, shiny]
-    colour[:, shiny] = own + share * (around - own) + light.sun[:, None] * (0.8 * gloss * highlight)
+    colour[:, shiny] = own + share * (around - own) + light.sun * (0.8 * gloss * highlight)
     return colour
 
 
