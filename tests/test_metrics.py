@@ -6,7 +6,7 @@ from scipy.special import expit, logit
 from sklearn import metrics as sk
 
 from cifake_core.errors import BadInput
-from cifake_core.metrics import intervals, scores
+from cifake_core.metrics import grouped, intervals, scores
 
 # Four images: probabilities .9 .4 | .6 .2, truth fake fake | real real. At 0.5: tp 1, fn 1, fp 1, tn 1.
 PROBABILITIES = np.array([0.9, 0.4, 0.6, 0.2])
@@ -54,22 +54,41 @@ def test_every_metric_equals_scikit_learn():
 
 def test_bootstrap_replicates_equal_scikit_learn_with_the_same_weights():
     logits, labels = random_predictions(400)
-    weights = intervals.bootstrap_counts(labels, 5, seed=1)
-    found = scores._resampled(weights, logits, labels, 0.5)
-    called = (expit(logits) >= 0.5).astype(int)
-    for row, w in enumerate(weights):
+    made = grouped.grouped(logits, labels)  # as many groups as distinct scores: nothing is merged
+    random = np.random.default_rng(1)
+    counts = [random.multinomial(row.sum(), row / row.sum(), size=5).astype(float) for row in made.images]
+    found = grouped.of_counts(made, *counts)
+    for row in range(5):
+        drawn = np.stack([counts[0][row], counts[1][row]])
+        w = (drawn / np.maximum(made.images, 1))[labels, made.member]
         assert found["auc"][row] == pytest.approx(sk.roc_auc_score(labels, logits, sample_weight=w))
-        assert found["average_precision"][row] == pytest.approx(
-            sk.average_precision_score(labels, logits, sample_weight=w)
-        )
-        assert found["f1"][row] == pytest.approx(sk.f1_score(labels, called, sample_weight=w))
-        assert found["loss"][row] == pytest.approx(sk.log_loss(labels, expit(logits), sample_weight=w), rel=1e-5)
-        assert found["brier"][row] == pytest.approx(
-            sk.brier_score_loss(labels, expit(logits), sample_weight=w), rel=1e-5
-        )
-        assert found["balanced_accuracy"][row] == pytest.approx(
-            sk.balanced_accuracy_score(labels, called, sample_weight=w)
-        )
+        average_precision = sk.average_precision_score(labels, logits, sample_weight=w)
+        assert found["average_precision"][row] == pytest.approx(average_precision)
+        assert found["loss"][row] == pytest.approx(sk.log_loss(labels, expit(logits), sample_weight=w))
+        assert found["brier"][row] == pytest.approx(sk.brier_score_loss(labels, expit(logits), sample_weight=w))
+
+
+def test_grouping_like_scores_moves_no_interval_by_more_than_the_noise_of_drawing():
+    random = np.random.default_rng(2)
+    labels = random.integers(0, 2, 6000)
+    logits = random.normal(labels * 4.0 - 2.0, 1.5)  # 6,000 distinct scores
+    coarse = grouped.replicates(logits, labels, 1000, seed=0)
+    fine = grouped.replicates(logits, labels, 1000, seed=1, groups=6000)
+    assert len(grouped.grouped(logits, labels).bins) < 550
+    for name, values in fine.items():
+        low, high = np.percentile(values, [2.5, 97.5])
+        assert np.percentile(coarse[name], [2.5, 97.5]) == pytest.approx([low, high], abs=0.15 * (high - low)), name
+
+
+def test_the_calibration_error_equals_one_summed_image_by_image():
+    logits, labels = random_predictions()
+    probabilities = expit(logits)
+    total = 0.0
+    for number in range(15):
+        inside = (probabilities >= number / 15) & (probabilities < (number + 1) / 15)
+        if inside.any():
+            total += inside.mean() * abs(labels[inside].mean() - probabilities[inside].mean())
+    assert scores.expected_calibration_error(probabilities, labels) == pytest.approx(total)
 
 
 def test_an_exact_interval_matches_the_tabulated_one():

@@ -1,16 +1,35 @@
 """The metrics that depend on the threshold, from the four counts alone: fast enough for a slider.
 
 Drawing images within each label makes the number of fakes found and of reals cleared two independent binomials, so the
-bootstrap of `scores.evaluate` can be drawn from the counts, without touching an image. It does not know scores.
+bootstrap of images can be drawn from the counts, without touching an image. It does not know scores.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from cifake_core.metrics.intervals import Estimate, percentile, share
-from cifake_core.metrics.scores import Confusion
 
 DRAWS = 4000  # the interval's ends then move by less than a tenth of its width from seed to seed
 NAMES = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts at one threshold."""
+
+    tn: int
+    fp: int
+    fn: int
+    tp: int
+
+    @property
+    def n(self) -> int:
+        return self.tn + self.fp + self.fn + self.tp
+
+    def rows(self) -> list[list[int]]:
+        """[[tn, fp], [fn, tp]]: truth down, verdict across, real first."""
+        return [[self.tn, self.fp], [self.fn, self.tp]]
 
 
 def at_threshold(counts: Confusion, draws: int = DRAWS, seed: int = 0) -> dict[str, Estimate]:

@@ -1,21 +1,24 @@
 """Every number the dashboards show, from the logits and labels of one set of images. 1 = fake is the positive label.
 
-Point values come from scikit-learn; the bootstrap replicates are computed together from one matrix of resampling
-counts, which is what makes 11 intervals on 20,000 images take about a second. It does not know where scores come from.
+Point values come from scikit-learn. Intervals: exact for shares, drawn from the four counts for F1 and balanced accuracy
+(at_threshold.py), bootstrap over images grouped by score for the rest (grouped.py). It does not know where scores come from.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 from sklearn import metrics as sk
 
 from cifake_core.errors import BadInput
-from cifake_core.metrics.intervals import UNDEFINED, Estimate, bootstrap_counts, percentile, share
+from cifake_core.metrics import grouped
+from cifake_core.metrics.at_threshold import Confusion, at_threshold
+from cifake_core.metrics.grouped import ECE_BINS
+from cifake_core.metrics.intervals import UNDEFINED, Estimate, percentile, share
 
 RESAMPLES = 1000
-ECE_BINS = 15
-_CHUNK = 100  # resamples worked on at once: 100 × 20,000 float32 is 8 MB a matrix
+ORDER = (
+    "accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1",
+    "loss", "auc", "average_precision", "brier", "ece",
+)  # fmt: skip
 
 DEFINITIONS = {
     "accuracy": "Share of images whose verdict is right.",
@@ -30,24 +33,6 @@ DEFINITIONS = {
     "brier": "Mean squared difference between the probability of fake and the truth; 0 is perfect, 0.25 is guessing.",
     "ece": f"Expected calibration error: how far stated probabilities are from observed shares, over {ECE_BINS} equal bins.",
 }
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Counts at one threshold."""
-
-    tn: int
-    fp: int
-    fn: int
-    tp: int
-
-    @property
-    def n(self) -> int:
-        return self.tn + self.fp + self.fn + self.tp
-
-    def rows(self) -> list[list[int]]:
-        """[[tn, fp], [fn, tp]]: truth down, verdict across, real first."""
-        return [[self.tn, self.fp], [self.fn, self.tp]]
 
 
 def fake_probability(logits: np.ndarray) -> np.ndarray:
@@ -76,22 +61,22 @@ def evaluate(
 ) -> dict[str, Estimate]:
     """All metrics of DEFINITIONS with 95 % intervals.
 
-    logits (N,), labels (N,) with 1 = fake. Shares have exact intervals, the rest bootstrap ones (`resamples` draws,
-    within each label, `seed`). What needs both labels (auc, average_precision, balanced_accuracy) is undefined for one.
+    logits (N,), labels (N,) with 1 = fake. Shares have exact intervals, the rest bootstrap ones (within each label, `seed`).
+    What needs both labels (auc, average_precision, balanced_accuracy) is undefined for one. 0.1 s for 20,000 images.
     """
     logits, labels = _checked(logits, labels)
-    counts = confusion(logits, labels, threshold)
-    values = _point_values(logits, labels, threshold)
-    replicates = _replicates(logits, labels, threshold, resamples, seed)
-    estimates = {name: percentile(values[name], replicates[name]) for name in values}
-    return {
-        "accuracy": share(counts.tn + counts.tp, counts.n),
-        "balanced_accuracy": estimates["balanced_accuracy"],
-        "precision": share(counts.tp, counts.tp + counts.fp),
-        "recall": share(counts.tp, counts.tp + counts.fn),
-        "specificity": share(counts.tn, counts.tn + counts.fp),
-        **{name: estimates[name] for name in ("f1", "loss", "auc", "average_precision", "brier", "ece")},
-    }
+    found = at_threshold(confusion(logits, labels, threshold), seed=seed) | threshold_free(logits, labels, resamples, seed)
+    return {name: found[name] for name in ORDER}
+
+
+def threshold_free(
+    logits: np.ndarray, labels: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Estimate]:
+    """loss, auc, average_precision, brier and ece with 95 % intervals: what no threshold changes. See `evaluate`."""
+    logits, labels = _checked(logits, labels)
+    values = _point_values(logits, labels)
+    drawn = grouped.replicates(logits, labels, resamples, seed)
+    return {name: percentile(value, drawn[name]) if name in drawn else UNDEFINED for name, value in values.items()}
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -120,7 +105,9 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
     We differ from Guo et al. 2017, who bin the confidence of the verdict: here the probability of fake is binned, so an
     error on either side shows.
     """
-    return float(_weighted_ece(np.ones((1, labels.size), np.float32), probabilities, labels, bins)[0])
+    member = grouped.bin_of(np.asarray(probabilities), bins)
+    gaps = np.bincount(member, np.asarray(labels) - np.asarray(probabilities), minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
 
 
 def _checked(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,69 +123,13 @@ def _checked(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
     return logits, labels
 
 
-def _point_values(logits: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
-    probabilities, called = fake_probability(logits), verdicts(logits, threshold)
+def _point_values(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    probabilities = fake_probability(logits)
     both = 0 < labels.sum() < labels.size
     return {
-        "balanced_accuracy": sk.balanced_accuracy_score(labels, called) if both else np.nan,
-        "f1": sk.f1_score(labels, called, zero_division=np.nan),
         "loss": float(cross_entropy(logits, labels).mean()),
         "auc": sk.roc_auc_score(labels, logits) if both else np.nan,
         "average_precision": sk.average_precision_score(labels, logits) if both else np.nan,
         "brier": float(((probabilities - labels) ** 2).mean()),
         "ece": expected_calibration_error(probabilities, labels),
     }
-
-
-def _replicates(
-    logits: np.ndarray, labels: np.ndarray, threshold: float, resamples: int, seed: int
-) -> dict[str, np.ndarray]:
-    parts = [
-        _resampled(bootstrap_counts(labels, min(_CHUNK, resamples - done), seed + done), logits, labels, threshold)
-        for done in range(0, resamples, _CHUNK)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _resampled(weights: np.ndarray, logits: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
-    """Every bootstrapped metric for each row of weights (B, N)."""
-    probabilities, called = fake_probability(logits), verdicts(logits, threshold)
-    n = weights.sum(axis=1)
-    tp, fp, fn, tn = (
-        weights @ outcome.astype(np.float32)
-        for outcome in (called & labels, called & (1 - labels), (1 - called) & labels, (1 - called) & (1 - labels))
-    )
-    auc, average_precision = _weighted_ranking(weights, logits, labels)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
-            "f1": 2 * tp / (2 * tp + fp + fn),
-            "loss": weights @ cross_entropy(logits, labels).astype(np.float32) / n,
-            "auc": auc,
-            "average_precision": average_precision,
-            "brier": weights @ ((probabilities - labels) ** 2).astype(np.float32) / n,
-            "ece": _weighted_ece(weights, probabilities, labels, ECE_BINS),
-        }
-
-
-def _weighted_ranking(weights: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """AUC (ties count half) and average precision of each weighted resample: two arrays (B,)."""
-    order = np.argsort(-logits, kind="stable")
-    ordered, truth, scores = weights[:, order].astype(np.float64), labels[order], logits[order]
-    ends = np.flatnonzero(np.append(np.diff(scores) != 0, True))  # the last image of each group of equal scores
-    fakes = np.cumsum(ordered * truth, axis=1)[:, ends]
-    reals = np.cumsum(ordered * (1 - truth), axis=1)[:, ends]
-    fakes_in, reals_in = np.diff(fakes, prepend=0.0, axis=1), np.diff(reals, prepend=0.0, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        auc = (reals_in * (fakes - fakes_in / 2)).sum(axis=1) / (fakes[:, -1] * reals[:, -1])
-        precision = np.nan_to_num(fakes / (fakes + reals))
-        average_precision = (fakes_in * precision).sum(axis=1) / fakes[:, -1]
-    return auc, average_precision
-
-
-def _weighted_ece(weights: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, bins: int) -> np.ndarray:
-    """(B,) calibration errors; each bin's gap |Σ w·(y − p)| summed and divided by Σ w."""
-    member = np.minimum((probabilities * bins).astype(int), bins - 1)
-    gaps = np.zeros((labels.size, bins), dtype=np.float32)
-    gaps[np.arange(labels.size), member] = labels - probabilities
-    return np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
