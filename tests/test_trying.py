@@ -72,7 +72,7 @@ def test_the_verdict_is_the_network_s_unless_it_is_close_to_one_half(bias, verdi
 
 
 def test_a_verdict_that_flips_under_compression_is_unsure(monkeypatch):
-    monkeypatch.setattr(trying, "_probabilities", lambda _detector, images: [0.95, 0.30, 0.90][: len(images)])
+    monkeypatch.setattr(trying, "probabilities", lambda _detector, images, _temperature: [0.95, 0.30, 0.90][: len(images)])
     found = trying.try_image(detector(), file_of()[0], name="a.png", jpeg=False)
     assert found.verdict == "unsure"
     assert found.label == 1
@@ -95,9 +95,10 @@ def test_a_bad_file_gets_one_sentence_with_its_name(data):
 def test_a_mean_map_is_the_mean_over_the_group_and_empty_groups_are_left_out():
     it = detector(weight=0.1)
     pixels = np.random.default_rng(2).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
-    found = averages.mean_maps(it, pixels, {"a": np.array([0, 1, 2]), "none": np.array([], int)}, None, "fake")
     from cifake_core.explanations import cam
 
+    computed = lambda rows: cam.grad_cam(it, pixels[rows], None, "fake")  # noqa: E731
+    found = averages.mean_of_sample(computed, {"a": np.array([0, 1, 2]), "none": np.array([], int)})
     assert list(found) == ["a"]
     np.testing.assert_allclose(found["a"].heat, cam.grad_cam(it, pixels[:3], None, "fake").heat.mean(0), atol=1e-6)
     assert (found["a"].images, found["a"].of) == (3, 3)

@@ -86,5 +86,3 @@ def checked(question: Question, names: list[str]) -> Question:
     """The question with layers the network has; others are dropped, for a link may come from another network."""
     cam.checked_target(question.target, 0)
     return replace(question, layers=tuple(name for name in question.layers if name in names))
-
-

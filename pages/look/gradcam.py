@@ -1,59 +1,84 @@
-"""Where a network looked: Grad-CAM over the images of its test set, mistakes first. It draws; the core computes maps."""
+"""Where a network looked: maps over its test set, whether they can be trusted, and what they say about the paper's claim."""
 
-import numpy as np
+from collections.abc import Callable
+
 import streamlit as st
 
+from cifake_core.detectors.runs import Run
 from cifake_core.evaluation import selecting
-from pages.look.maps.heat import Look, averages, large, look_bar, sprite_of
+from pages.look.maps.averages import averages
+from pages.look.maps.browse import browse
+from pages.look.maps.controls import look_bar
+from pages.look.maps.epochs import epochs
+from pages.look.maps.one_image import one_image
+from pages.look.maps.precomputing import KINDS
 from pages.shared import cached, gallery
 from pages.shared.guard import shown_errors
+from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
 from pages.shared.pickers import run_picker
 
-PER_PAGE = {"overlay": 36, "image | overlay": 24, "image | map | overlay": 15}
+MAPS = {"Images": browse, "One image, all methods": one_image, "On average": averages}
 
 
 def main() -> None:
     """The page."""
     title, picker = st.columns([3, 4], vertical_alignment="bottom")
     title.title("Grad-CAM")
-    title.caption("Where the network looked for its verdict; the images it got most confidently wrong come first.")
+    title.caption("Where the network looked for its verdict, and how far that picture can be trusted.")
     with picker:
         run = run_picker("gradcam_run")
     if run is None:
         return
+    name = st.segmented_control(
+        "View",
+        VIEWS,
+        default="Images",
+        required=True,
+        key="gradcam_view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    with shown_errors():
+        VIEWS[name](run)
+
+
+def maps(run: Run) -> None:
+    """The three views that share controls and filters."""
+    if moving(known_jobs(KINDS)):
+        jobs_panel("gradcam-jobs", kinds=KINDS, finished=0)
+    _maps(run)
+
+
+@st.fragment
+def _maps(run: Run) -> None:
+    """Every click in here redraws only this part of the page."""
     with shown_errors():
         view = gallery.View("gradcam", cached.scores_of(run), threshold=0.5)
         look = look_bar(run)
         rows = selecting.rows(view.scores, gallery.filters(view, cell="wrong"), view.threshold)
-        browse(view, rows, look)
-        averages(view, look)
+        MAPS[st.session_state.get("gradcam_view", "Images")](view, rows, look)
 
 
-@st.fragment
-def browse(view: gallery.View, rows: np.ndarray, look: Look) -> None:
-    """Turning pages and opening images redraws only this part; only the maps of this page are computed."""
-    per_page = PER_PAGE[look.panes]
-    page = gallery.pager(view, rows, per_page)
-    left, right = st.columns([12, 6], gap="medium")
-    with right:
-        number = gallery.detail(view, rows, per_page, more=lambda row: large(view, row, look))
-        gallery.exports(view, rows)
-    with left:
-        if len(rows):
-            maps = cached.maps_of(view.scores, page.rows, look.layer, look.target)
-            notes = {int(row): "no evidence" for row, empty in zip(page.rows, maps.empty, strict=True) if empty}
-            gallery.tiles(
-                view, rows, page, number, heat=sprite_of(maps, look), opacity=look.opacity,
-                panes=tuple(look.panes.split(" | ")), tile=look.tile, notes=notes,
-            )  # fmt: skip
-            if notes:
-                st.caption(
-                    f"{len(notes)} of these maps are zero everywhere: in this layer, nothing speaks for the label asked about. "
-                    "That is a finding, not a fault."
-                )
-            gallery.legend(view)
-        else:
-            st.info("No image fits these filters; widen them, or choose all images.", icon=":material/filter_alt_off:")
+def trust(run: Run) -> None:
+    """Measures of faithfulness beside RandomCAM."""
+    from pages.look.maps.trust import trust as shown
 
+    shown(run)
+
+
+def entity(run: Run) -> None:
+    """The paper's claim, our figures."""
+    from pages.look.maps.entity import entity as shown
+
+    shown(run)
+
+
+# What the switch at the top shows, by its label: add a line for a further view.
+VIEWS: dict[str, Callable[[Run], None]] = {
+    **dict.fromkeys(MAPS, maps),
+    "As training went on": epochs,
+    "Can the map be trusted?": trust,
+    "Entity or background?": entity,
+}
 
 main()

@@ -89,32 +89,74 @@ def _detector(home: str, run_id: str, digest: str):
     return loading.load(runs.open_run(Workspace.current(), run_id))
 
 
-def maps_of(scores: Scored, rows: np.ndarray, layer: str, target: str):
-    """Grad-CAM (`cam.Maps`) of the images at those rows, in that order."""
-    return _maps(*_explained(scores, rows), layer, target, scores, rows)
+def layers_of(run: Run) -> list[str]:
+    """The names of the run's convolutions, first to last."""
+    from cifake_core.detectors.networks import convolution_names
+
+    return convolution_names(detector_of(run).network)
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
-def _maps(run_id: str, weights: str, images: str, layer: str, target: str, _scores: Scored, _rows: np.ndarray):
-    from cifake_core.explanations import cam
+def kept_of(scores: Scored, asked):
+    """The maps of the whole part for a `viewing.Question` if they were computed before, else None: a look at one file."""
+    from cifake_core.explanations import viewing
 
-    return cam.grad_cam(detector_of(_scores.run), np.ascontiguousarray(_scores.pixels[_rows]), layer, target)
+    return viewing.kept_of(Workspace.current(), scores.run, scores.split, asked, layers_of(scores.run))
 
 
-def mean_maps_of(scores: Scored, groups: dict[str, np.ndarray], layer: str, target: str) -> dict:
-    """Mean map of each group of rows (`averages.MeanMap`)."""
+def maps_of(scores: Scored, rows: np.ndarray, asked):
+    """Maps (`cam.Maps`) of the images at those rows, in that order, for a `viewing.Question`."""
+    kept = kept_of(scores, asked)
+    return kept.maps(rows) if kept is not None else _maps(*_explained(scores, rows), asked, scores, rows)
+
+
+@st.cache_data(max_entries=100, show_spinner="Computing the maps of this page …")
+def _maps(run_id: str, weights: str, images: str, asked, _scores: Scored, _rows: np.ndarray):
+    from cifake_core.explanations import viewing
+
+    return viewing.maps_of(None, detector_of(_scores.run), _scores.pixels, _rows, asked)
+
+
+def curves_of_map(scores: Scored, row: int, asked):
+    """Deletion and insertion (`one_image.Curves`) of one image's map."""
+    return _curves_of_map(*_explained(scores, np.array([row])), asked, scores, row)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _curves_of_map(run_id: str, weights: str, images: str, asked, _scores: Scored, _row: int):
+    from cifake_core.explanations import one_image
+
+    maps = maps_of(_scores, np.array([_row]), asked)
+    return one_image.curves(detector_of(_scores.run), np.asarray(_scores.pixels[_row]), maps)
+
+
+def sheet_of(scores: Scored, row: int, methods: tuple[str, ...], layers: tuple[str, ...], target: str) -> list:
+    """Every method at every layer for one image (`one_image.Cell`)."""
+    return _sheet(*_explained(scores, np.array([row])), methods, layers, target, scores, row)
+
+
+@st.cache_data(max_entries=100, show_spinner="Computing the sheet …")
+def _sheet(run_id: str, weights: str, images: str, methods: tuple, layers: tuple, target: str, _scores: Scored, _row: int):
+    from cifake_core.explanations import one_image
+
+    return one_image.sheet(detector_of(_scores.run), np.asarray(_scores.pixels[_row]), methods, layers, target)
+
+
+def mean_maps_of(scores: Scored, groups: dict[str, np.ndarray], asked) -> dict:
+    """Mean map of each group of rows (`averages.MeanMap`): over all of them where the maps are kept, else over a sample."""
     every = np.concatenate(list(groups.values())) if groups else np.empty(0, int)
     sizes = tuple((name, len(rows)) for name, rows in groups.items())
-    return _mean_maps(*_explained(scores, every), layer, target, sizes, scores, groups)
+    whole = kept_of(scores, asked) is not None
+    return _mean_maps(*_explained(scores, every), asked, whole, sizes, scores, groups)
 
 
 @st.cache_data(max_entries=50, show_spinner="Averaging maps …")
-def _mean_maps(
-    run_id: str, weights: str, images: str, layer: str, target: str, sizes: tuple, _scores: Scored, _groups: dict
-):
-    from cifake_core.explanations import averages
+def _mean_maps(run_id: str, weights: str, images: str, asked, whole: bool, sizes: tuple, _scores: Scored, _groups: dict):
+    from cifake_core.explanations import averages, viewing
 
-    return averages.mean_maps(detector_of(_scores.run), _scores.pixels, _groups, layer, target)
+    if whole:
+        return averages.mean_of_kept(kept_of(_scores, asked), _groups)
+    detector = detector_of(_scores.run)
+    return averages.mean_of_sample(lambda rows: viewing.maps_of(None, detector, _scores.pixels, rows, asked), _groups)
 
 
 def _explained(scores: Scored, rows: np.ndarray) -> tuple[str, str, str]:

@@ -1,0 +1,148 @@
+"""Entity or background? The paper's claim, our figures with intervals, and one sentence on what they say."""
+
+import streamlit as st
+
+from cifake_core.detectors.runs import Run
+from pages.look.maps.controls import layer_names
+from pages.look.maps.entity_pictures import mask_quality, treatments
+from pages.look.maps.figures import intervals
+from pages.look.maps.studying import chosen_study, launcher, number, share, under_way
+from pages.shared.guard import literal
+
+GROUPS = {"method": None, "class": "class", "outcome": ("TP", "FN", "TN", "FP"), "label": ("real", "fake")}
+SOURCES = {
+    "auto": "the truth where images are rendered, else GrabCut",
+    "grabcut": "GrabCut",
+    "saliency": "saliency",
+    "centre": "a disc in the centre",
+    "truth": "the truth (rendered images only)",
+}
+_OVERALL = {"all", "real", "fake", "TP", "FN", "TN", "FP"}
+
+
+def entity(run: Run) -> None:
+    """Claim, verdict, the three tests; below them, how to measure."""
+    from cifake_core.explanations.entity_words import CLAIM
+
+    st.markdown(f"> {literal(CLAIM)}\n>\n> Bird and Lotfi, CIFAKE, 2024, drawn from Grad-CAM pictures by eye")
+    result = chosen_study("entity-test", run, lambda study: f"{study['n']:,} images, masks: {study['masks']['source']}, {study['layer']}")
+    under_way("entity-test")
+    if result is None:
+        st.info(
+            "This claim has not been put to the test for this network yet. Three tests do: where the maps lie, what the verdict needs, "
+            "and in which band of frequencies.",
+            icon=":material/balance:",
+        )
+    else:
+        _result(result, run)
+    with st.expander("Measure", expanded=result is None, key="gradcam_entity_form", icon=":material/science:"):
+        _form(run)
+
+
+def _result(result: dict, run: Run) -> None:
+    st.markdown(f"**Our figures.** {literal(result['verdict'])}")
+    by = st.segmented_control("Figures by", list(GROUPS), default="method", required=True, key="gradcam_entity_by", bind="query-params")
+    _place(result, by)
+    if result["artefact"]:
+        _artefact(result)
+    _need(result, by, ("mean", "blur"), "2 · What the verdict needs", "need")
+    _equal_and_swap(result)
+    _need(result, by, ("low", "high"), "3 · Which frequencies", "frequency")
+    treatments(result, run)
+    mask_quality(result)
+
+
+def groups_of(result: dict, by: str) -> list[str]:
+    """The groups a chart shows, of those a result has."""
+    have = list(result["accuracy"])
+    if by == "class":
+        return [name for name in have if name not in _OVERALL]
+    return [name for name in have if name in (GROUPS[by] or ("all",))]
+
+
+def _place(result: dict, by: str) -> None:
+    st.subheader("1 · Where the maps lie", anchor="place")
+    rows = [
+        {"name": row["title"] if group == "all" else group, "series": row["title"] if group != "all" else "", **row["mass"][group], "area": row["area"][group]["value"]}
+        for group in groups_of(result, by)
+        for row in result["place"]
+        if by == "method" or row["method"] in ("randomcam", result["place"][1]["method"])
+    ]
+    intervals(rows, "share of the map's relevance on the entity", "Share of relevance on the entity, by method or group, with the entity's area.", second="area")
+    first = result["place"][1]
+    st.caption(
+        f"The upright mark is the share of the picture that the entity covers: a map without preference lies on it. {literal(first['title'])} at "
+        f"{literal(result['layer'])} puts {share(first['mass']['all'])} on the entity, RandomCAM {share(result['place'][0]['mass']['all'])}; "
+        f"n = {first['mass']['all']['n']:,} images with a map, {first['empty']:,} without evidence."
+    )
+
+
+def _artefact(result: dict) -> None:
+    st.subheader("Do maps find what was planted?", anchor="artefact")
+    rows = [
+        {"name": row["title"], "series": title, **row[name]}
+        for row in result["artefact"]
+        for name, title in (("pointing", "hottest pixel hits"), ("mass", "relevance inside"), ("rank", "top pixels inside"))
+    ]
+    intervals(rows, "share in the planted artefact", "Pointing game, relevance mass and rank accuracy against the planted artefact.")
+    st.caption("On images the network called fake, against the known place of the artefact. A method that deserves trust beats RandomCAM clearly.")
+
+
+def _need(result: dict, by: str, treatments_shown: tuple[str, ...], title: str, anchor: str) -> None:
+    st.subheader(title, anchor=anchor)
+    rows = []
+    for row in result["need"]:
+        if row["treatment"] not in treatments_shown or row["region"] not in ("entity", "background", "everywhere"):
+            continue
+        for group in groups_of(result, by):
+            words = row["meaning"].removesuffix(")").split("(")[-1] if anchor == "frequency" else row["meaning"]
+            name = words if group == "all" else f"{group}, {words}"
+            rows.append({"name": name, "series": f"{row['region']}", **row["accuracy"][group]})
+    intervals(rows, "verdicts still right", "Accuracy after a region was treated, by region and treatment.")
+    before = share(result["accuracy"]["all"])
+    aucs = "; ".join(
+        f"{row['region']} {row['meaning']}: {number(row['auc'])}"
+        for row in result["need"]
+        if row["treatment"] in treatments_shown and row["region"] in ("entity", "background", "everywhere")
+    )
+    st.caption(
+        f"Untouched: {before} right, AUC {number(result['auc'])}. Each dot: the same images with that region treated. AUC, which a mere shift of all "
+        f"logits leaves alone: {literal(aucs)}."
+    )
+
+
+def _equal_and_swap(result: dict) -> None:
+    rows = [{"name": f"a piece {row['meaning']}", **row["entity_costs_more_logit"]["all"]} for row in result["equal"]]
+    intervals(rows, "← background costs more · logits · entity costs more →", "Loss of equally large pieces of entity and background compared.", form="+.2f", zero=True)
+    swap = result["swap"]
+    st.caption(
+        "A background is often twice as large as its entity, so here equally large pieces of each are treated, and the difference is what counts. "
+        f"Swapped: an entity before a background of the other label is judged by the entity in {share(swap['follows_entity']['all'])} of "
+        f"{swap['follows_entity']['all']['n']:,} cases (area of the entity {share(swap['entity_area']['all'])}); with a background of the same label "
+        f"{share(swap['accuracy_same_label']['all'])} stay right, which is what the seam alone does."
+    )
+
+
+def _form(run: Run) -> None:
+    from cifake_core.explanations import methods
+    from cifake_core.explanations.entity import DEFAULT_METHODS
+
+    titles = {methods.METHODS[name].title: name for name in methods.names(with_baselines=False)}
+    layers = layer_names(run)
+    a, b, c, d = st.columns([4, 3, 3, 2], vertical_alignment="bottom")
+    chosen = a.multiselect(
+        "Methods", list(titles), default=[methods.METHODS[name].title for name in DEFAULT_METHODS], key="gradcam_entity_methods",
+        help="The first one speaks in the verdict; RandomCAM is always beside them.",
+    )  # fmt: skip
+    source = b.selectbox("Masks of the entity", list(SOURCES), format_func=SOURCES.get, key="gradcam_entity_masks")
+    where = c.multiselect("Layers", list(layers), key="gradcam_entity_layers", placeholder="the last convolution")
+    n = d.number_input("Images", 0, 100_000, 0, 1000, key="gradcam_entity_n", help="0: all of the test split.")
+    asked = tuple(titles[title] for title in chosen) or DEFAULT_METHODS
+    layer = ",".join(layers[label] for label in where)
+    command = f"python -m cifake_core entity-test --run {run.id}"
+    command += f" --masks {source}" if source != "auto" else ""
+    command += f" --methods {','.join(asked)}" if asked != DEFAULT_METHODS else ""
+    command += f" --layer {layer}" if layer else ""
+    command += f" --n {n}" if n else ""
+    arguments = {"run_id": run.id, "masks": source, "methods": list(asked), "layer": layer or None, "n": int(n)}
+    launcher("entity-test", f"Entity or background, {run.topology}", arguments, command)

@@ -1,0 +1,52 @@
+"""What the two studies of maps share on the page: which result is shown, and how one is started."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from cifake_core.detectors.runs import Run
+from cifake_core.jobs import queue
+from cifake_core.store.workspace import Workspace
+from pages.shared.guard import literal, shown_errors
+from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
+
+
+def chosen_study(kind: str, run: Run, describe: Callable[[dict], str]) -> dict | None:
+    """The result that is shown: the newest of this run, or the one picked where there are several."""
+    from cifake_core.explanations import studies
+
+    found = studies.studies(Workspace.current(), kind, run.id)
+    if len(found) < 2:
+        return found[0] if found else None
+    named = {f"{describe(study)} · {study['created_at'][:16].replace('T', ' ')}": study for study in found}
+    label = st.selectbox("Result", list(named), key=f"gradcam_{kind}_result", bind="query-params")
+    return named[label]
+
+
+def launcher(kind: str, title: str, arguments: dict, command: str) -> None:
+    """The button that starts a study as a job, with the command line that does the same, and what is under way."""
+    st.code(command, language="bash", wrap_lines=True)
+    if st.button("Measure", type="primary", icon=":material/play_arrow:", key=f"gradcam_{kind}_launch"):
+        with shown_errors(), st.spinner("Starting …"):
+            queue.submit(Workspace.current(), kind, arguments, title=title)
+            st.toast(f"{literal(title)}: it runs on, also when this tab is closed.", icon=":material/play_arrow:")
+
+
+def under_way(kind: str) -> None:
+    kinds = frozenset({kind})
+    if moving(known_jobs(kinds)) or any(not job.is_final or job.error for job in known_jobs(kinds)[:1]):
+        jobs_panel(f"gradcam-{kind}", kinds=kinds, finished=1)
+
+
+def number(estimate: dict | None, digits: int = 2) -> str:
+    """ "0.41 (0.39 to 0.43)", or a dash."""
+    if not estimate or estimate["value"] is None:
+        return "–"
+    return f"{estimate['value']:.{digits}f} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
+
+
+def share(estimate: dict | None) -> str:
+    """ "41.2 % (39.8 to 42.5)", or a dash."""
+    if not estimate or estimate["value"] is None:
+        return "–"
+    return f"{100 * estimate['value']:.1f} % ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
