@@ -51,6 +51,12 @@ navigation = st.navigation(
                 help="Where a network looked, over misclassified and other images.",
             ),
             st.Page(
+                "pages/look/inside.py",
+                title="Layer by layer",
+                icon=":material/layers:",
+                help="One image on its way through a network: every map of every layer, down to the verdict.",
+            ),
+            st.Page(
                 "pages/look/try_image.py",
                 title="Try an image",
                 icon=":material/upload:",

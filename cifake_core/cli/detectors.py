@@ -31,20 +31,50 @@ def train(
         int, typer.Option(help="Epochs without better validation accuracy before stopping; 0: never.")
     ] = 3,
     workers: Annotated[int, typer.Option(min=0, help="Processes that train at once; 0: as many as fit.")] = 0,
+    executor: Annotated[str, typer.Option(help="local, or ray: the machines of a Ray cluster.")] = "local",
+    address: Annotated[
+        str, typer.Option(help="Of the Ray cluster, host:port or auto; left out: Ray on this machine alone.")
+    ] = "",
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Train nothing; time each cell for a moment and tell how long it will take."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train networks of the paper's grid; finished runs are not trained again, an interrupted one continues."""
+    from cifake_core.detectors.estimating import EstimateTraining
     from cifake_core.detectors.grid import TrainGrid
 
-    step = TrainGrid(
-        dataset, words(topology), grid, numbers(seeds), epochs, batch_size, learning_rate, patience, workers=workers
+    step = (EstimateTraining if estimate else TrainGrid)(
+        dataset=dataset,
+        topologies=words(topology),
+        grid=grid,
+        seeds=numbers(seeds),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+        workers=workers,
+        executor=executor,
+        address=address,
     )
     result = run_step(step)
+    if estimate:
+        lines = [
+            f"{cell['topology']:<20} seed {cell['seed']:<4} {cell['seconds']:8.0f} s  {cell['state']}"
+            for cell in result["cells"]
+        ]
+        lines.append(f"All: {result['seconds']:.0f} s with {result['workers']} at once, if nothing stops early.")
+        show(result, as_json, lines)
+        return
     lines = [f"{'run':<34} {'validation accuracy':<26} {'test accuracy (95 % interval)':<30} seconds"]
     for run in result["runs"]:
         test = percent(run["test"]) if "test" in run else "no test images"
         lines.append(f"{run['run']:<34} {percent(run['validation']):<26} {test:<30} {run['duration_s']:.0f}")
     lines += [f"failed: {cell['topology']} seed {cell['seed']}: {cell['reason']}" for cell in result["failed"]]
+    lines += [
+        f"stopped: {cell['topology']} seed {cell['seed']}: {cell['reason']}" for cell in result.get("stopped", [])
+    ]
     show(result, as_json, lines)
 
 
@@ -90,7 +120,9 @@ def explain(
     method: Annotated[
         str, typer.Option(help="gradcam, or several separated by commas; an unknown name lists those there are.")
     ] = "gradcam",
-    layer: Annotated[str, typer.Option(help="Convolutions, separated by commas and averaged; the last one if left out.")] = "",
+    layer: Annotated[
+        str, typer.Option(help="Convolutions, separated by commas and averaged; the last one if left out.")
+    ] = "",
     target: Annotated[str, typer.Option(help="verdict (what the network says), fake or real.")] = "verdict",
     limit: Annotated[
         int, typer.Option(min=0, help="Only so many images, the most confidently wrong first; 0: all.")

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(help="List, follow and stop the work that runs in the background.", no_args_is_help=True)
     for name, command in (
         ("list", list_jobs), ("log", log), ("cancel", cancel), ("pause", pause), ("resume", resume), ("retry", retry),
-        ("workers", workers), ("rehearse", rehearse), ("quarantine", quarantine),
+        ("cell", cell), ("workers", workers), ("rehearse", rehearse), ("quarantine", quarantine),
     ):  # fmt: skip
         commands.command(name=name)(command)
     app.add_typer(commands, name="jobs")
@@ -69,8 +69,26 @@ def retry(job: Id, as_json: Json = False) -> None:
     _change("retry", job, as_json)
 
 
+def cell(
+    job: Id,
+    action: Annotated[str, typer.Argument(help="pause, resume, cancel or retry.")],
+    topology: Annotated[str, typer.Argument(help="The cell, for example 32x2-64x1.")],
+    seed: Annotated[int, typer.Option(min=0, help="Which of its seeds.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Pause, resume, cancel or retry one cell of a training; the others go on."""
+    from cifake_core.jobs import cells, queue
+
+    workspace = Workspace.current()
+    started = cells.act(workspace, queue.job(workspace, job), action, topology, seed)
+    result = {"topology": topology, "seed": seed, "action": action, "job": started.id if started else job}
+    show(result, as_json, [_line(started) if started else f"{topology} seed {seed}: {action} is noted."])
+
+
 def workers(
-    count: Annotated[int | None, typer.Argument(min=1, max=64, help="How many jobs may run at once; left out: tell.")] = None,
+    count: Annotated[
+        int | None, typer.Argument(min=1, max=64, help="How many jobs may run at once; left out: tell.")
+    ] = None,
 ) -> None:
     """Tell or set how many jobs may run at once."""
     from cifake_core.jobs import queue

@@ -6,13 +6,15 @@ The request is plain values, so that a page can check and show it; torch is load
 from dataclasses import dataclass
 from functools import partial
 
-from cifake_core.detectors import runs, topology, workers
+from cifake_core.detectors import runs, topology, wishes, workers
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
 from cifake_core.progress import Progress
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace
+
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,16 @@ class TrainGrid:
     patience: int = 3
     precision: str = "auto"
     workers: int = 0  # processes that train at once; 0 = one a GPU, or as many as cores and memory allow
+    executor: str = "local"  # or "ray": on the machines of a Ray cluster
+    address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "topologies", tuple(self.topologies))  # a job's arguments come back from JSON as lists
         object.__setattr__(self, "seeds", tuple(self.seeds))
+        if self.executor not in EXECUTORS:
+            raise BadInput(f"There is no executor {self.executor[:40]!r}; take {' or '.join(EXECUTORS)}.")
+        if self.address and self.executor != "ray":
+            raise BadInput(f"The address {self.address[:80]!r} is of no use without Ray; add --executor ray.")
         if not self.seeds:
             raise BadInput("No seed is given; give at least one, for example 0.")
         if not self.cells():
@@ -55,28 +63,44 @@ class TrainGrid:
         )
 
     def run(self, context: Context) -> dict:
-        """{"dataset", "runs": [summary…], "failed": [{"topology", "seed", "reason"}…]}; raises if every cell failed."""
+        """{"dataset", "runs": [summary…], "failed": [{"topology", "seed", "reason"}…], "stopped": [likewise]}.
+
+        "stopped" are cells the user paused or cancelled. Raises if every cell failed.
+        """
         image_set = ImageSet.open(context.workspace, self.dataset)
         image_set.training_data()  # refused here, before anything starts
         asked = self.trainings()
         costs = [topology.cost(unit.topology) * unit.epochs // 1000 for unit in asked]
-        crew = workers.crew_for(len(asked), self.workers, workers.gpus())
-        outcomes = workers.run_all(
-            partial(_train_unit, context.workspace, self.dataset, image_set.digest, crew.threads),
-            asked,
-            costs,
-            crew,
-            context.on_progress,
-        )
-        failed = [
-            {"topology": outcome.unit.topology, "seed": outcome.unit.seed, "reason": outcome.reason}
-            for outcome in outcomes
-            if outcome.reason
-        ]
+        outcomes = _outcomes(self, context, image_set, asked, costs)
+        without = [_named(outcome) for outcome in outcomes if outcome.reason]
+        stopped = [cell for cell in without if wishes.wish(context.workspace, _identity(image_set, asked, cell))]
+        failed = [cell for cell in without if cell not in stopped]
         if len(failed) == len(outcomes):
             raise BadInput(f"Every training failed, the first one so: {failed[0]['reason']}")
         finished = [runs.open_run(context.workspace, outcome.result) for outcome in outcomes if outcome.result]
-        return {"dataset": self.dataset, "runs": [runs.summary(run) for run in finished], "failed": failed}
+        found = [runs.summary(run) for run in finished]
+        return {"dataset": self.dataset, "runs": found, "failed": failed, "stopped": stopped}
+
+
+def _outcomes(
+    step: TrainGrid, context: Context, image_set: ImageSet, asked: list[TrainSettings], costs: list[int]
+) -> list[workers.Outcome]:
+    if step.executor == "ray":
+        from cifake_core.detectors import cluster
+
+        return cluster.run_all(context.workspace, image_set, asked, costs, step.address, context.on_progress)
+    crew = workers.crew_for(len(asked), step.workers, workers.gpus())
+    work = partial(_train_unit, context.workspace, step.dataset, image_set.digest, crew.threads)
+    return workers.run_all(work, asked, costs, crew, context.on_progress)
+
+
+def _named(outcome: workers.Outcome) -> dict:
+    return {"topology": outcome.unit.topology, "seed": outcome.unit.seed, "reason": outcome.reason}
+
+
+def _identity(image_set: ImageSet, asked: list[TrainSettings], cell: dict) -> str:
+    unit = next(unit for unit in asked if (unit.topology, unit.seed) == (cell["topology"], cell["seed"]))
+    return runs.run_id(image_set.digest, unit)
 
 
 def _train_unit(

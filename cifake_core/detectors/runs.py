@@ -11,20 +11,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cifake_core import __version__
+from cifake_core.detectors import run_index
 from cifake_core.errors import BadInput, Damaged, NotFound
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
 
 WEIGHTS, HISTORY = "weights.safetensors", "history.json"
 _UNFINISHED = ".unfinished"
-_IDENTITY = re.compile(r"(?P<topology>.+)-s(?P<seed>\d+)-[0-9a-f]{10}")  # of `run_id`
+IDENTITY = re.compile(r"(?P<topology>.+)-s(?P<seed>\d+)-[0-9a-f]{10}")  # of `run_id`
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def unfinished(workspace: Workspace) -> list[Unfinished]:
     found = []
     for folder in sorted((workspace.runs / _UNFINISHED).glob(f"*/{HISTORY}")):
         identity = folder.parent.name
-        named = _IDENTITY.fullmatch(identity)
+        named = IDENTITY.fullmatch(identity)
         try:
             epochs = artifacts.read_json(folder)["epochs"] if named else []
         except (Damaged, NotFound, KeyError):  # removed this moment, because it became a run
@@ -104,28 +104,13 @@ def open_run(workspace: Workspace, identity: str) -> Run:
     folder = workspace.runs / checked_name(identity)
     if not (folder / artifacts.RECORD).exists():
         raise NotFound(f"There is no run {identity!r}; list the runs and choose one of them.")
-    return _read(folder)
+    return Run(folder.name, folder, artifacts.read_json(folder / artifacts.RECORD))
 
 
 def runs(workspace: Workspace) -> list[Run]:
     """All complete runs, newest first. A damaged record is skipped here and named when it is opened."""
-    found = []
-    for record in workspace.runs.glob(f"[!.]*/{artifacts.RECORD}"):
-        try:
-            found.append(_read(record.parent))
-        except Damaged:
-            continue
+    found = [Run(name, workspace.runs / name, record) for name, record in run_index.records(workspace.runs).items()]
     return sorted(found, key=lambda run: run.record["created_at"], reverse=True)
-
-
-def _read(folder: Path) -> Run:
-    record = folder / artifacts.RECORD
-    return Run(folder.name, folder, _record(record, record.stat().st_mtime_ns))
-
-
-@lru_cache(maxsize=50_000)
-def _record(path: Path, _modified_ns: int) -> dict:
-    return artifacts.read_json(path)
 
 
 def write_predictions(folder: Path, split: str, image_ids: Iterable[str], logits: np.ndarray) -> None:

@@ -4,19 +4,21 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 
 from cifake_core import hardware
-from cifake_core.detectors import probing, runs, scoring, training
+from cifake_core.detectors import probing, runs, scoring, training, wishes
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.state import Epoch, State
+from cifake_core.errors import Refused
 from cifake_core.images.image_set import ImageSet, Part, TrainingData
 from cifake_core.metrics import scores
 from cifake_core.progress import Progress
@@ -29,15 +31,32 @@ def train_unit(
 ) -> str:
     """One unit of a grid in whatever process it is called: the id of the run for these settings."""
     hardware.use_threads(threads)
-    image_set, data = _opened(workspace, dataset, digest)
+    image_set, data = opened(workspace, dataset, digest)
     return train_run(workspace, image_set, data, settings, on_progress).id
 
 
 @lru_cache(maxsize=1)
-def _opened(workspace: Workspace, dataset: str, _digest: str) -> tuple[ImageSet, TrainingData]:
+def opened(workspace: Workspace, dataset: str, _digest: str) -> tuple[ImageSet, TrainingData]:
     """A worker reads its images once, however many networks it trains."""
     image_set = ImageSet.open(workspace, dataset)
     return image_set, image_set.training_data()
+
+
+def sample(data: TrainingData, images: int) -> TrainingData:
+    """So many training images drawn at random, and a ninth as many for validation: what a cell is timed on."""
+
+    def some(part: Part, count: int) -> Part:
+        chosen = np.random.default_rng(0).permutation(len(part))[: max(1, count)]
+        return replace(
+            part,
+            labels=part.labels[chosen],
+            class_labels=part.class_labels[chosen],
+            image_ids=part.image_ids[chosen],
+            manifest=part.manifest.iloc[chosen],
+            rows=part.rows[chosen],
+        )
+
+    return TrainingData(some(data.train, images), some(data.validation, images // 9))
 
 
 def train_run(
@@ -50,7 +69,13 @@ def train_run(
         if not (folder / artifacts.RECORD).exists():
             started = time.perf_counter()
             probe = probing.Recorder(work, data.validation)
-            state = training.fit(data, settings, work, on_progress, _live_history(work), probe.look)
+            heard = wishes.obeying(workspace, identity, settings.topology, on_progress)
+            try:
+                state = training.fit(data, settings, work, heard, _live_history(work), probe.look)
+            except Refused:
+                if wishes.wish(workspace, identity) == "cancel":
+                    shutil.rmtree(work, ignore_errors=True)
+                raise
             seen = probing.gathered(work, len(state.history))
             _store(folder, image_set, data, settings, state, seen, time.perf_counter() - started)
         shutil.rmtree(work, ignore_errors=True)
@@ -97,6 +122,7 @@ def _store(
         "settings": asdict(settings),
         "parameters": sum(p.numel() for p in state.network.parameters()),
         "best_epoch": state.best.epoch,
+        "validation_loss": state.best.validation_loss,
         "epochs": len(state.history),
         "duration_s": round(duration_s, 3),
         "hardware": hardware.description(device),

@@ -75,7 +75,7 @@ def run_all(
     Order of the outcomes is that of the units. A CifakeError of a unit, or the death of its process, is its reason.
     Cancelled raised by on_progress stops all and is raised on. With one worker it runs in this process.
     """
-    meter = _Meter(costs, on_progress)
+    meter = Meter(costs, on_progress)
     if crew.workers == 1:
         return [_here(work, unit, meter, number) for number, unit in enumerate(units)]
     outcomes: dict[int, Outcome] = {}
@@ -90,7 +90,7 @@ def run_all(
 _DIED = "Its process was killed, most often because memory ran out; take a smaller network or batch, or fewer workers."
 
 
-class _Meter:
+class Meter:
     """Progress over units of very different size: each counts by its cost."""
 
     def __init__(self, costs: Sequence[int], on_progress: Progress) -> None:
@@ -105,18 +105,18 @@ class _Meter:
         return f"{sum(share >= 1 for share in self.shares)} of {len(self.shares)} finished"
 
 
-def _here(work: Callable, unit: Any, meter: _Meter, number: int) -> Outcome:
+def _here(work: Callable, unit: Any, meter: Meter, number: int) -> Outcome:
     def on_progress(done: int, total: int, message: str) -> None:
         meter.shares[number] = min(done / max(1, total), 1.0)
         meter.report(f"{message} ({meter.finished()})")
 
-    outcome = _attempt(work, unit, on_progress)
+    outcome = attempt(work, unit, on_progress)
     meter.shares[number] = 1.0
     meter.report(meter.finished())
     return outcome
 
 
-def _attempt(work: Callable, unit: Any, on_progress: Progress) -> Outcome:
+def attempt(work: Callable, unit: Any, on_progress: Progress) -> Outcome:
     try:
         return Outcome(unit, work(unit, on_progress))
     except Cancelled:
@@ -128,7 +128,7 @@ def _attempt(work: Callable, unit: Any, on_progress: Progress) -> Outcome:
 
 
 def _in_processes(
-    work: Callable, numbered: list[tuple[int, Any]], crew: Crew, meter: _Meter, outcomes: dict[int, Outcome]
+    work: Callable, numbered: list[tuple[int, Any]], crew: Crew, meter: Meter, outcomes: dict[int, Outcome]
 ) -> None:
     """Fills `outcomes` for the units that ended; those of a broken pool are left out."""
     context = multiprocessing.get_context("spawn")  # fork after torch has started threads, or with CUDA, hangs
@@ -145,7 +145,7 @@ def _in_processes(
             raise
 
 
-def _as_they_end(futures: dict[Future, int], shares: Any, meter: _Meter) -> Iterator[Future]:
+def _as_they_end(futures: dict[Future, int], shares: Any, meter: Meter) -> Iterator[Future]:
     waiting = set(futures)
     while waiting:
         ended, waiting = wait(waiting, timeout=_POLL_S, return_when="FIRST_COMPLETED")
@@ -174,4 +174,4 @@ def _there(work: Callable, number: int, unit: Any) -> Outcome:
             raise Cancelled("Stopped.")
         _shared["shares"][number] = done / max(1, total)
 
-    return _attempt(work, unit, on_progress)
+    return attempt(work, unit, on_progress)

@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {
     "train-generator": "cifake_core.generators.latent_diffusion:TrainGenerator",
     "combine": "cifake_core.images.combining:CombineSets",
     "train": "cifake_core.detectors.grid:TrainGrid",
+    "estimate-training": "cifake_core.detectors.estimating:EstimateTraining",
     "explain": "cifake_core.explanations.explaining:ExplainSplit",
     "trust": "cifake_core.explanations.trust:Trust",
     "entity-test": "cifake_core.explanations.entity:EntityTest",

@@ -18,6 +18,7 @@ PAGES = {
     "train": "pages/build/train.py",
     "metrics": "pages/look/metrics.py",
     "gradcam": "pages/look/gradcam.py",
+    "inside": "pages/look/inside.py",
     "try_image": "pages/look/try_image.py",
 }
 

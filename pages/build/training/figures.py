@@ -80,7 +80,7 @@ def results_figure(cells: dict[str, Cell], measure: str, best: str | None) -> "g
         if cell is None:
             return ""
         if cell.value(measure) is None:
-            return "✕" if cell.failures else ""
+            return "✕" if cell.failures else "‖" if cell.stopped else ""
         shown = _shown(cell.value(measure), measure)
         return f"<i>{shown} …</i>" if cell.under_way and not cell.runs else shown + (" ✕" if cell.failures else "")
 
@@ -95,31 +95,49 @@ def results_figure(cells: dict[str, Cell], measure: str, best: str | None) -> "g
     return figure
 
 
-def curves_figure(histories: dict[str, list[dict]], quantity: str) -> "go.Figure":
-    """Validation (solid) and train (dotted) accuracy or loss by epoch, a colour a run; the paper's figure as a line."""
+def curves_figure(histories: dict[str, list[dict]], quantity: str, smooth: float = 0.0, log_scale: bool = False) -> "go.Figure":
+    """Validation (solid) and train (dotted) accuracy or loss by epoch, a colour a run; the paper's figure as a line.
+
+    On a logarithmic scale accuracy is shown as the share of errors, which is what falls by ratios.
+    """
     import plotly.graph_objects as go
 
-    figure, scale = go.Figure(), 100 if quantity == "accuracy" else 1
+    figure, errors = go.Figure(), quantity == "accuracy" and log_scale
+    scale = 100 if quantity == "accuracy" else 1
     for number, (name, history) in enumerate(histories.items()):
         epochs, tone = [epoch["epoch"] for epoch in history], _LINES[number % len(_LINES)]
         for split, dash in (("validation", "solid"), ("train", "dot")):
+            raw = [scale * (1 - epoch[f"{split}_accuracy"] if errors else epoch[f"{split}_{quantity}"]) for epoch in history]
+            main = split == "validation"
+            if smooth and main:
+                figure.add_scatter(
+                    x=epochs, y=raw, mode="lines", legendgroup=name, showlegend=False, opacity=0.35, hoverinfo="skip", line={"color": tone, "width": 1}
+                )
             figure.add_scatter(
-                x=epochs, y=[scale * epoch[f"{split}_{quantity}"] for epoch in history], mode="lines+markers", name=name,
-                legendgroup=name, showlegend=split == "validation", line={"color": tone, "dash": dash, "width": 2 if split == "validation" else 1},
-                marker={"size": 5 if split == "validation" else 1},
+                x=epochs, y=smoothed(raw, smooth), mode="lines+markers", name=name, legendgroup=name, showlegend=main,
+                line={"color": tone, "dash": dash, "width": 2 if main else 1}, marker={"size": 5 if main else 1},
                 hovertemplate=f"{_escaped(name)}<br>epoch %{{x}}, {split} %{{y:.4g}}<extra></extra>",
             )  # fmt: skip
     if quantity == "accuracy":
         figure.add_hline(
-            100 * PAPER_ACCURACY, line={"color": colours()["paper"], "dash": "dash", "width": 1.5},
+            100 * (1 - PAPER_ACCURACY if errors else PAPER_ACCURACY), line={"color": colours()["paper"], "dash": "dash", "width": 1.5},
             annotation_text="the paper's best, 92.98 % (test)", annotation_font_color=colours()["paper"], annotation_position="top left",
         )  # fmt: skip
+    title = "errors, %" if errors else {"accuracy": "accuracy, %", "loss": "loss, nats"}[quantity]
     figure.update_layout(
         height=340, margin={"l": 10, "r": 10, "t": 10, "b": 10}, uirevision="curves", hovermode="closest",
         xaxis={"title": "epoch", "dtick": 1 if max((len(h) for h in histories.values()), default=1) <= 20 else None},
-        yaxis={"title": "accuracy, %" if quantity == "accuracy" else "loss, nats", "type": "linear" if quantity == "accuracy" else "log"},
+        yaxis={"title": title, "type": "log" if log_scale else "linear"},
     )  # fmt: skip
     return figure
+
+
+def smoothed(values: Sequence[float], kept: float) -> list[float]:
+    """Exponential moving average: each value keeps that share of the past; the first is itself."""
+    found: list[float] = []
+    for value in values:
+        found.append(kept * found[-1] + (1 - kept) * value if found else value)
+    return found
 
 
 def clicked_cell(key: str) -> str | None:
@@ -201,6 +219,8 @@ def _plain_axis(values: Sequence[float], measure: str) -> dict:
 def _shown(value: float, measure: str) -> str:
     if measure == "parameters":
         return short_count(value)
+    if measure == "validation_loss":
+        return f"{value:.3f}"
     if measure == "duration_s":
         return f"{value:.0f} s" if value < 600 else f"{value / 60:.0f} min"
     return f"{100 * value:.1f}"

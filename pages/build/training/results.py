@@ -1,12 +1,13 @@
 """What is known of each cell on one image set: finished runs, trainings under way, failures. It draws nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from urllib.parse import urlencode
 
 import pandas as pd
 
+from cifake_core.detectors import topology as topologies
 from cifake_core.detectors.runs import Run, Unfinished
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs.states import Job
@@ -15,6 +16,7 @@ from pages.shared.pickers import percent, run_label
 MEASURES = {
     "test": "Test accuracy",
     "validation": "Validation accuracy",
+    "validation_loss": "Validation loss",
     "duration_s": "Training time",
     "parameters": "Parameters",
 }
@@ -28,6 +30,8 @@ class Cell:
     runs: dict[int, Run] = field(default_factory=dict)  # by seed; the newest where settings differ
     under_way: list[Unfinished] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    failed_seeds: list[int] = field(default_factory=list)
+    stopped: dict[int, str] = field(default_factory=dict)  # by seed: what the user wished and what is kept
 
     def value(self, measure: str) -> float | None:
         """Mean over seeds; while training, the last validation accuracy stands in for either accuracy."""
@@ -37,6 +41,8 @@ class Cell:
             return fmean(values)
         if self.under_way and measure in ("test", "validation"):
             return fmean(training.history[-1]["validation_accuracy"] for training in self.under_way)
+        if self.under_way and measure == "validation_loss":
+            return fmean(training.history[-1]["validation_loss"] for training in self.under_way)
         return None
 
     def lines(self) -> list[str]:
@@ -51,6 +57,7 @@ class Cell:
         for training in self.under_way:
             last = training.history[-1]
             said.append(f"seed {training.seed}: epoch {last['epoch']}, validation {percent(last['validation_accuracy'])}")
+        said += [f"seed {seed}: {reason}" for seed, reason in sorted(self.stopped.items())]
         return said + [f"failed: {reason}" for reason in self.failures]
 
 
@@ -72,7 +79,64 @@ def cells_of(image_set: ImageSet, runs: Sequence[Run], under_way: Sequence[Unfin
                 reason = f"seed {failed['seed']}: {failed['reason']}"
                 if failed["seed"] not in cell.runs and reason not in cell.failures:
                     cell.failures.append(reason)
+                    cell.failed_seeds.append(failed["seed"])
     return cells
+
+
+def job_of(image_set: ImageSet, jobs: Sequence[Job], topology: str, seed: int) -> Job | None:
+    """The newest of the jobs that asked for that cell with that seed on this set; `jobs` come newest first."""
+    for job in jobs:
+        asked = job.arguments
+        if asked.get("dataset") == image_set.name and seed in asked.get("seeds", (0,)) and topology in _names(job):
+            return job
+    return None
+
+
+def _names(job: Job) -> list[str]:
+    named = [str(cell) for cell in topologies.grid(job.arguments["grid"])] if job.arguments.get("grid") else []
+    return [*named, *(topologies.checked(name) for name in job.arguments.get("topologies", ()))]
+
+
+def stopped_cells(image_set: ImageSet, jobs: Sequence[Job], wishes: Iterable[tuple[str, str, int, str]], unfinished: Sequence[Unfinished]) -> dict[tuple[str, int], str]:
+    """(topology, seed) → what is said of a cell that was paused or cancelled alone."""
+    kept = {training.id: len(training.history) for training in unfinished}
+    found = {}
+    for identity, topology, seed, wish in wishes:
+        if job_of(image_set, jobs, topology, seed) is not None:
+            epochs = kept.get(identity, 0)
+            word = "paused" if wish == "pause" else "cancelled"
+            found[topology, seed] = f"{word}, {epochs} epochs are kept" if epochs and wish == "pause" else word
+    return found
+
+
+def filtered(runs: Sequence[Run], words: str, least: float = 0.0) -> list[Run]:
+    """Runs whose "topology seed N" has every word, and whose test accuracy (validation without one) is at least `least`."""
+    wanted = words.lower().replace("seed ", "seed").split()
+
+    def fits(run: Run) -> bool:
+        text = f"{run.topology} seed{run.seed}".lower()
+        reached = (run.record.get("test") or run.record["validation"])["accuracy"]
+        return reached >= least and all(word in text for word in wanted)
+
+    return [run for run in runs if fits(run)]
+
+
+def compared(first: Run, second: Run) -> pd.DataFrame:
+    """Columns what, first, second, differs: settings, data, figures and versions of two runs, a row each."""
+    one, other = _facts(first), _facts(second)
+    names = list(dict.fromkeys([*one, *other]))
+    rows = [(name, one.get(name, "–"), other.get(name, "–")) for name in names]
+    return pd.DataFrame([(*row, row[1] != row[2]) for row in rows], columns=["what", "first", "second", "differs"])
+
+
+def _facts(run: Run) -> dict[str, str]:
+    record = run.record
+    facts = {name.replace("_", " "): str(value) for name, value in record["settings"].items()}
+    facts |= {"image set": run.dataset, "its images (digest)": record["dataset_digest"][:12]}
+    facts |= {f"{split} accuracy": interval_text(record[split]) for split in ("validation", "test") if split in record}
+    facts |= {"parameters": f"{record['parameters']:,}", "best epoch": f"{record['best_epoch']} of {record['epochs']}"}
+    facts |= {"time": f"{record['duration_s']:.1f} s", "hardware": record.get("hardware", ""), "numbers": record.get("precision", "")}
+    return facts | {f"version of {name}": text for name, text in record.get("versions", {}).items()}
 
 
 def runs_on(image_set: ImageSet, runs: Sequence[Run]) -> list[Run]:

@@ -2,29 +2,23 @@
 
 import streamlit as st
 
-from cifake_core.detectors import runs
-from cifake_core.detectors.runs import Run, Unfinished
+from cifake_core.detectors import runs, wishes
+from cifake_core.detectors.runs import Unfinished
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs.states import Job
 from cifake_core.store.workspace import Workspace
-from pages.build.training.figures import CONFIG, clicked_cell, curves_figure, in_picture, results_figure
+from pages.build.training.board import ranking
+from pages.build.training.cell import opened_cell, told
+from pages.build.training.curves import curves
+from pages.build.training.figures import CONFIG, clicked_cell, in_picture, results_figure
+from pages.build.training.meter import meter
 from pages.build.training.plan import GRIDS, Plan
-from pages.build.training.results import (
-    MEASURES,
-    ORDERS,
-    Cell,
-    best_cell,
-    cells_of,
-    interval_text,
-    leaderboard,
-    runs_on,
-)
+from pages.build.training.probe import probe
+from pages.build.training.results import MEASURES, Cell, best_cell, cells_of, runs_on, stopped_cells
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import known_jobs
-from pages.shared.pickers import run_links
 
 REFRESH_S = 3
-_MOST_CURVES = 8
 
 
 def results(image_set: ImageSet, live: bool) -> None:
@@ -36,15 +30,23 @@ def _results(image_set: ImageSet, live: bool) -> None:
     with shown_errors():
         workspace, jobs = Workspace.current(), known_jobs(frozenset({"train"}))
         finished = runs.runs(workspace)
-        under_way = _under_way(image_set, jobs, runs.unfinished(workspace)) if live else []
+        unfinished = runs.unfinished(workspace)
+        stopped = stopped_cells(image_set, jobs, wishes.standing(workspace), unfinished)
+        under_way = _under_way(image_set, jobs, unfinished) if live else []
+        under_way = [training for training in under_way if (training.topology, training.seed) not in stopped]
         cells = cells_of(image_set, finished, under_way, jobs)
+        for (name, seed), said in stopped.items():
+            cells.setdefault(name, Cell(name)).stopped[seed] = said
         st.subheader("Results")
         if not cells:
             st.caption("Nothing has been trained on this image set yet." if not live else "The first epoch is under way.")
             return
+        meter()
         _heat_maps(cells)
-        _one_cell(cells)
-        _ranking(runs_on(image_set, finished))
+        _one_cell(image_set, cells, jobs)
+        ranking(runs_on(image_set, finished))
+        if told():
+            st.rerun()  # the whole page: the launch form or the jobs have changed
 
 
 def _under_way(image_set: ImageSet, jobs: list[Job], unfinished: list[Unfinished]) -> list[Unfinished]:
@@ -69,7 +71,7 @@ def _heat_maps(cells: dict[str, Cell]) -> None:
     )  # fmt: skip
     st.caption(
         "The brighter, the higher; means over seeds. Outlined: the best on validation, so that the test set chooses nothing. "
-        "Numbers with … are still training and show validation accuracy; ✕ failed. Hover for intervals, click for curves."
+        "Numbers with … are still training and show validation accuracy; ✕ failed, ‖ was stopped alone. Hover for intervals, click for curves."
     )
     outside = sorted(set(cells) - in_picture())
     if outside:
@@ -85,82 +87,14 @@ def _choose_clicked() -> None:
         st.session_state.train_cell = name
 
 
-def _one_cell(cells: dict[str, Cell]) -> None:
-    """Curves: of the chosen cell, or of everything under way, or of the best."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    with left:
-        chosen = st.selectbox(
-            "Cell", list(cells), index=None, placeholder="what is under way, or the best few", key="train_cell", bind="query-params",
-            help="Choose one here or by a click in the picture.",
-        )  # fmt: skip
-    with right:
-        quantity = st.segmented_control("Curves", ["accuracy", "loss"], default="accuracy", required=True, key="train_curve", bind="query-params")
+def _one_cell(image_set: ImageSet, cells: dict[str, Cell], jobs: list[Job]) -> None:
+    """The chosen cell with its figures, curves and probe images; without one, the curves alone."""
+    chosen = st.selectbox(
+        "Cell", list(cells), index=None, placeholder="choose one here, or by a click in the picture", key="train_cell", bind="query-params"
+    )
     cell = cells.get(chosen) if chosen else None
-    histories = _histories([cell] if cell else _interesting(cells))
-    if histories:
-        st.plotly_chart(curves_figure(histories, quantity), key="train_curves", config=CONFIG, alt=f"{quantity} by epoch of {len(histories)} trainings")
-        st.caption("Solid: validation. Dotted: the training images. Where the two part, the network begins to learn by heart.")
-    for run in sorted(cell.runs.values(), key=lambda run: run.seed) if cell else ():
-        _facts(run)
-
-
-def _interesting(cells: dict[str, Cell]) -> list[Cell]:
-    under_way = [cell for cell in cells.values() if cell.under_way]
-    return under_way or sorted((c for c in cells.values() if c.runs), key=lambda c: -(c.value("validation") or 0))[:4]
-
-
-def _histories(cells: list[Cell]) -> dict[str, list[dict]]:
-    found: dict[str, list[dict]] = {}
-    for cell in cells:
-        found |= {f"{training.topology} seed {training.seed} …": training.history for training in cell.under_way}
-        found |= {f"{run.topology} seed {run.seed}": _history(run) for run in cell.runs.values()}
-    return dict(list(found.items())[:_MOST_CURVES])
-
-
-def _history(run: Run) -> list[dict]:
-    return _read_history(str(run.folder), run.id)
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def _read_history(_folder: str, identity: str) -> list[dict]:
-    """A run never changes, so its history is read and checked once."""
-    return runs.open_run(Workspace.current(), identity).history()
-
-
-def _facts(run: Run) -> None:
-    record = run.record
-    split = "test" if "test" in record else "validation"
-    with st.container(horizontal=True, vertical_alignment="center", border=True):
-        st.markdown(
-            f"**{literal(run.topology)}**, seed {run.seed}: {split} accuracy {interval_text(record[split])}, best epoch "
-            f"{record['best_epoch']} of {record['epochs']}, {record['duration_s']:.0f} s on {literal(record['hardware'])}",
-            width="stretch",
-        )
-        run_links(run)
-
-
-def _ranking(finished: list[Run]) -> None:
-    if not finished:
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader("Leaderboard", width="stretch")
-        order = st.selectbox("Sort by", ORDERS, key="train_order", bind="query-params", width=240)
-    table = leaderboard(finished, order)
-    column = st.column_config
-    st.dataframe(
-        table, hide_index=True, key="train_board", alt="Every run on this image set with its accuracy, interval, size and time",
-        column_order=["topology", "seed", "test", "interval", "validation", "parameters", "epochs", "seconds", "metrics", "gradcam"],
-        column_config={
-            "topology": column.TextColumn("Topology", pinned=True),
-            "seed": column.NumberColumn("Seed", width="small"),
-            "test": column.NumberColumn("Test accuracy", format="%.2f %%"),
-            "interval": column.TextColumn("95 % interval", help="Where the accuracy on endlessly many such images would lie."),
-            "validation": column.NumberColumn("Validation", format="%.2f %%"),
-            "parameters": column.NumberColumn("Parameters", format="localized"),
-            "epochs": column.TextColumn("Best epoch"),
-            "seconds": column.NumberColumn("Time, s", format="%.0f"),
-            "metrics": column.LinkColumn("Metrics", display_text="open"),
-            "gradcam": column.LinkColumn("Grad-CAM", display_text="open"),
-        },
-    )  # fmt: skip
-    st.caption(f"{len(finished)} runs. The paper's best network has 92.98 % on CIFAKE; gaps under half a point need several seeds.")
+    if cell:
+        opened_cell(image_set, cell, jobs)
+    curves(cells, cell)
+    if cell:
+        probe(image_set, cell)
