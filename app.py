@@ -57,6 +57,12 @@ navigation = st.navigation(
                 help="One image on its way through a network: every map of every layer, down to the verdict.",
             ),
             st.Page(
+                "pages/look/findings.py",
+                title="Findings",
+                icon=":material/travel_explore:",
+                help="Where maps gather, what lies under them, and what a network's logit goes with.",
+            ),
+            st.Page(
                 "pages/look/try_image.py",
                 title="Try an image",
                 icon=":material/upload:",

@@ -15,6 +15,7 @@ PAGES = [
     "pages/build/train.py",
     "pages/look/metrics.py",
     "pages/look/gradcam.py",
+    "pages/look/findings.py",
     "pages/look/try_image.py",
 ]
 PATIENCE_S = 120  # the first page with torch on a busy machine

@@ -7,17 +7,15 @@ picture; it is called unsure. This knows a network and bytes; it does not know p
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image
 
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import SIDE
-from cifake_core.detectors.scoring import logits_of, on_device
-from cifake_core.explanations import cam
+from cifake_core.explanations import methods
+from cifake_core.explanations.altering import MARGIN, probabilities
+from cifake_core.explanations.cam import Layers, Maps, Target
 from cifake_core.images import codec
-from cifake_core.metrics.scores import fake_probability
 
-MARGIN = 0.15  # a probability closer than this to one half is no verdict
 RESIZED = 26  # pixels: the side of the small resize of the check, down and up again
 
 
@@ -46,11 +44,17 @@ class Tried:
     name: str
     format: str  # JPEG, PNG, WEBP or BMP
     stages: tuple[Stage, ...]  # the first is the file as decoded, the last what the network saw
-    fake_probability: float
-    heat: np.ndarray  # float32 (32, 32): Grad-CAM of the likelier label; all zero = no evidence
+    fake_probability: float  # calibrated, where a temperature was given
+    temperature: float  # what the logit was divided by
+    maps: Maps  # of one image
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]  # one sentence each
     reasons: tuple[str, ...]  # why the verdict is unsure; none = it is firm
+
+    @property
+    def heat(self) -> np.ndarray:
+        """float32 (32, 32) in [0, 1]: what spoke for the label asked about; all zero = no evidence."""
+        return self.maps.heat[0]
 
     @property
     def seen(self) -> np.ndarray:
@@ -68,7 +72,17 @@ class Tried:
         return "unsure" if self.reasons else ("real", "fake")[self.label]
 
 
-def try_image(detector: Detector, data: bytes, *, name: str, jpeg: bool, layer: str | None = None) -> Tried:
+def try_image(
+    detector: Detector,
+    data: bytes,
+    *,
+    name: str,
+    jpeg: bool,
+    temperature: float = 1.0,
+    method: str = "gradcam",
+    layer: Layers = None,
+    target: Target = "verdict",
+) -> Tried:
     """Decode, crop, shrink, encode as asked, score, explain, check. Raises BadInput for what is no image.
 
     `jpeg`: bring the image through the JPEG path of CIFAKE's files (quality 75, 4:2:0), unless it is a 32-pixel JPEG
@@ -78,20 +92,19 @@ def try_image(detector: Detector, data: bytes, *, name: str, jpeg: bool, layer: 
     stages = prepared(decoded, jpeg)
     seen = stages[-1].pixels
     variants = {"JPEG once more": _through_jpeg(seen), f"Shrunk to {RESIZED} px and back": _resized(seen)}
-    maps = cam.grad_cam(detector, seen.transpose(2, 0, 1)[None], layer, "verdict")
-    probabilities = _probabilities(detector, np.stack([seen, *variants.values()]))
-    checks = tuple(
-        Check(title, pixels, p) for (title, pixels), p in zip(variants.items(), probabilities[1:], strict=True)
-    )
+    images = np.stack([seen, *variants.values()]).transpose(0, 3, 1, 2)
+    found = [float(p) for p in probabilities(detector, images, temperature)]
+    checks = tuple(Check(*variant, p) for variant, p in zip(variants.items(), found[1:], strict=True))
     return Tried(
         name=name,
         format=decoded.format,
         stages=stages,
-        fake_probability=probabilities[0],
-        heat=maps.heat[0],
+        fake_probability=found[0],
+        temperature=temperature,
+        maps=methods.maps(detector, np.ascontiguousarray(images[:1]), method, layer, target),
         checks=checks,
         warnings=tuple(_warnings(decoded, jpeg)),
-        reasons=tuple(_reasons(probabilities[0], checks)),
+        reasons=tuple(_reasons(found[0], checks)),
     )
 
 
@@ -103,7 +116,9 @@ def prepared(decoded: codec.Decoded, jpeg: bool) -> tuple[Stage, ...]:
     if height != width:
         side = min(height, width)
         pixels = _middle_square(pixels)
-        stages.append(Stage("Cropped", f"The middle square, {side} × {side}; what lies outside is not looked at.", pixels))
+        stages.append(
+            Stage("Cropped", f"The middle square, {side} × {side}; what lies outside is not looked at.", pixels)
+        )
     if pixels.shape[0] != SIDE:
         verb = "Shrunk" if pixels.shape[0] > SIDE else "Enlarged"
         pixels = codec.shrink(pixels, SIDE)
@@ -130,13 +145,6 @@ def _resized(pixels: np.ndarray) -> np.ndarray:
     return np.array(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
-def _probabilities(detector: Detector, images: np.ndarray) -> list[float]:
-    """images uint8 (n, H, W, 3) → n probabilities of fake, in full precision."""
-    with detector.lock, torch.no_grad():
-        logits = logits_of(detector.network, on_device(images.transpose(0, 3, 1, 2), detector.device), "fp32")
-    return fake_probability(logits).tolist()
-
-
 def _warnings(decoded: codec.Decoded, jpeg: bool) -> list[str]:
     height, width = decoded.pixels.shape[:2]
     found = []
@@ -157,7 +165,9 @@ def _reasons(probability: float, checks: tuple[Check, ...]) -> list[str]:
         found.append(f"the probability of fake, {probability:.0%}, is close to one half")
     for check in checks:
         if (check.fake_probability >= 0.5) != (probability >= 0.5):
-            found.append(f"the verdict flips to {check.fake_probability:.0%} fake when the image is {_lower(check.name)}")
+            found.append(
+                f"the verdict flips to {check.fake_probability:.0%} fake when the image is {_lower(check.name)}"
+            )
     return found
 
 

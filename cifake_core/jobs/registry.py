@@ -21,6 +21,8 @@ KINDS: dict[str, str] = {
     "explain": "cifake_core.explanations.explaining:ExplainSplit",
     "trust": "cifake_core.explanations.trust:Trust",
     "entity-test": "cifake_core.explanations.entity:EntityTest",
+    "findings": "cifake_core.explanations.findings:Findings",
+    "index-features": "cifake_core.explanations.features:IndexFeatures",
     "plant": "cifake_core.explanations.planting:PlantArtefacts",
     "audit": "cifake_core.evaluation.audit.auditing:AuditImages",
     "robustness": "cifake_core.evaluation.robustness:Robustness",

@@ -1,8 +1,8 @@
-"""Try an image: upload some, or take one from a set, and see verdict, map and how firm the verdict is."""
+"""Try an image: upload some, photograph one, or take one from a set, and see verdict, map and how firm the verdict is."""
 
 import streamlit as st
 
-from pages.look.trial import trial
+from pages.look.trial import answer, asking, bench, several, similar, source
 from pages.shared.guard import shown_errors
 from pages.shared.pickers import run_picker
 
@@ -13,17 +13,34 @@ def main() -> None:
     title.title("Try an image")
     title.caption("Give any picture; see what the network is shown of it, what it says, and how firm that is.")
     with picker:
-        run = run_picker("try_run", help="The network that judges. A larger one, trained longer, is usually right more often.")
+        run = run_picker(
+            "try_run", help="The network that judges. A larger one, trained longer, is usually right more often."
+        )
     if run is None:
         return
     with shown_errors():
-        files = trial.chosen_files(run)
-        jpeg = trial.codec_choice(run)
+        files = source.chosen_files(run)
+        asked = asking.question(run, source.codec_choice(run))
         if not files:
-            trial.nothing_yet()
-        for number, (name, data) in enumerate(files):
-            with shown_errors():
-                trial.show(trial.tried(run, name, data, jpeg), number)
+            nothing_yet()
+            return
+        answers = several.answered(asked, files)
+        if answers:
+            opened = several.overview(asked, answers) if len(answers) > 1 else 0
+            result, spread, nearest = answers[opened]
+            answer.show(asked, result, spread, nearest)
+            bench.workbench(asked, result.seen)
+            similar.similar(run, nearest)
+
+
+def nothing_yet() -> None:
+    """What the page says before a file is given."""
+    with st.container(border=True):
+        st.markdown(
+            "**What will happen.** The picture is cut to a square, shrunk to the 32 × 32 pixels the network looks at and encoded like its "
+            "training images; every stage is shown. You then see the verdict, the place it came from, and whether it survives a little "
+            "compression or resizing. If it does not, the honest answer is *unsure*."
+        )
 
 
 main()

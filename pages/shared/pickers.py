@@ -19,6 +19,7 @@ PAGES = {
     "metrics": "pages/look/metrics.py",
     "gradcam": "pages/look/gradcam.py",
     "inside": "pages/look/inside.py",
+    "findings": "pages/look/findings.py",
     "try_image": "pages/look/try_image.py",
 }
 

@@ -1,0 +1,164 @@
+"""One tried image as it is shown: the verdict and its map, what was done to the image first, what shakes the verdict."""
+
+import numpy as np
+import streamlit as st
+
+from cifake_core.images.sprite import png
+from pages.look.trial.asking import Question
+from pages.shared.guard import literal
+from pages.shared.palette import colours
+
+FAR = 0.99  # share of held-out images that are nearer to the training images
+_SHOWN = 224  # pixels: the longest side of a picture of a stage
+_BADGE = {"fake": ":orange[fake]", "real": ":blue[real]", "unsure": "unsure"}
+
+
+def show(asked: Question, result, spread, nearest) -> None:
+    """Verdict and map on the left, how the image came before the network and what shakes it on the right."""
+    with st.container(border=True):
+        left, right = st.columns([5, 7], gap="large")
+        with left:
+            _verdict(asked, result, spread)
+        with right:
+            _stages(result)
+            for warning in warnings(result, nearest):
+                st.warning(warning, icon=":material/info:")
+            _checks(result)
+
+
+def warnings(result, nearest) -> list[str]:
+    """One sentence each: what the core remarked of the file, and whether the image is unlike all the network has learned from."""
+    found = list(result.warnings)
+    if nearest is not None and nearest.percentile >= FAR:
+        found.append(
+            f"The image is far from the training data: {nearest.percentile:.1%} of {nearest.n:,} held-out images are nearer to what the "
+            "network learned from. Its verdict is a guess outside what it knows."
+        )
+    return found
+
+
+def interval(spread) -> str:
+    """ "81 % – 97 % over 3 seeds", or why there is none."""
+    if spread.low is None:
+        return "one seed only"
+    return f"{spread.low:.0%} – {spread.high:.0%} over {spread.n} seeds"
+
+
+def reasons(result, spread) -> list[str]:
+    """Why the verdict is unsure; none = it is firm."""
+    found = list(result.reasons)
+    if spread.disagree:
+        fakes = sum(p >= 0.5 for p in spread.probabilities)
+        found.append(f"{fakes} of {spread.n} networks that differ only in their seed say fake, the others real")
+    return found
+
+
+def verdict(result, spread) -> str:
+    """fake, real or unsure."""
+    return "unsure" if reasons(result, spread) else ("real", "fake")[result.label]
+
+
+def _verdict(asked: Question, result, spread) -> None:
+    from cifake_core.explanations import methods
+    from cifake_core.explanations.overlay import enlarge, overlay
+
+    p, word = result.fake_probability, ("real", "fake")[result.label]
+    why = reasons(result, spread)
+    st.markdown(f"##### {literal(result.name)}")
+    st.markdown(f"## {_BADGE[verdict(result, spread)]}")
+    st.markdown(f"{_in_words(p)}: **{p:.1%}** fake.")
+    if why:
+        st.markdown(f"Unsure, because {'; and '.join(why)}. It leans to **{word}**.")
+    image, heat = st.columns(2, gap="small")
+    spoken = ("real", "fake")[int(result.maps.explained[0])]
+    shown = {"output_format": "PNG", "width": "stretch"}
+    image.image(
+        png(enlarge(result.seen)), caption="what it saw", alt="the 32 by 32 pixels the network saw, enlarged", **shown
+    )
+    heat.image(
+        png(overlay(result.seen, result.heat, 0.55)),
+        caption=f"what spoke for {spoken}",
+        alt=f"map of evidence for {spoken}",
+        **shown,
+    )
+    if not result.heat.any():
+        st.caption(f"No evidence: the map is zero everywhere; in this layer nothing speaks for {spoken}.")
+    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}. {_calibration(asked)} {_seeds(spread)}")
+
+
+def _calibration(asked: Question) -> str:
+    if asked.temperature is None:
+        return "The probability is the network's own: validation images give no temperature to calibrate it with."
+    return f"The probability is calibrated on validation images (temperature {asked.temperature:.2f})."
+
+
+def _seeds(spread) -> str:
+    if spread.low is None:
+        return "The cell was trained with one seed, so nothing is known of how much of this is luck; train more seeds for an interval."
+    each = ", ".join(f"{p:.0%}" for p in spread.probabilities)
+    return f"The same cell from {spread.n} seeds says {each}; 95 % interval of the mean: {spread.low:.0%} – {spread.high:.0%} (Student's t on logits)."
+
+
+def _in_words(p: float) -> str:
+    """The probability as a phrase; the bounds are ours."""
+    sides = ((0.02, "Almost certainly real"), (0.2, "Probably real"), (0.4, "Rather real"), (0.6, "Could be either"))
+    sides += ((0.8, "Rather fake"), (0.98, "Probably fake"))
+    return next((words for bound, words in sides if p < bound), "Almost certainly fake")
+
+
+def _stages(result) -> None:
+    st.markdown("**What was done to it before the network looked**")
+    for column, stage in zip(st.columns(max(4, len(result.stages))), result.stages, strict=False):
+        column.image(
+            png(_fit(stage.pixels)),
+            output_format="PNG",
+            width="stretch",
+            caption=stage.title,
+            alt=f"{stage.title}: {stage.meaning}",
+        )
+        column.caption(stage.meaning)
+
+
+def _fit(pixels: np.ndarray) -> np.ndarray:
+    """For the screen only: small pictures enlarged pixel by pixel, large ones thinned."""
+    longest = max(pixels.shape[:2])
+    if longest < _SHOWN:
+        scale = max(1, _SHOWN // longest)
+        return pixels.repeat(scale, 0).repeat(scale, 1)
+    step = -(-longest // (2 * _SHOWN))
+    return np.ascontiguousarray(pixels[::step, ::step])
+
+
+def _checks(result) -> None:
+    st.markdown(
+        "**Does the verdict survive?**", help="The same picture, treated once more: a firm verdict should not flip."
+    )
+    paint = colours()
+    rows = [("As it is", result.fake_probability), *((c.name, c.fake_probability) for c in result.checks)]
+    side = {
+        "field": "side",
+        "scale": {"domain": ["real", "fake"], "range": [paint["real"], paint["fake"]]},
+        "legend": None,
+    }
+    x = {
+        "field": "fake",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": ".0%"},
+        "title": "probability of fake",
+    }
+    y = {"field": "image", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 220}}
+    tooltip = [{"field": "image"}, {"field": "fake", "format": ".2%"}]
+    half = {"mark": {"type": "rule", "strokeDash": [4, 4], "color": paint["muted"]}, "encoding": {"x": {"datum": 0.5}}}
+    dots = {
+        "mark": {"type": "point", "filled": True, "size": 140, "opacity": 1},
+        "encoding": {"y": y, "x": x, "color": side, "tooltip": tooltip},
+    }
+    values = [{"image": n, "fake": p, "side": "fake" if p >= 0.5 else "real"} for n, p in rows]
+    st.vega_lite_chart(
+        {"data": {"values": values}, "layer": [half, dots]}, width="stretch", height=34 * len(rows) + 50,
+        alt="Probability of fake as the image is, and after each small treatment",
+    )  # fmt: skip
+    st.caption(
+        "Dots on one side of the dashed line: the verdict holds. Dots on both: it hangs on the file more than on the picture."
+    )

@@ -1,0 +1,86 @@
+"""Where an image to try comes from: files of one's own, the camera, or a test image whose truth is known."""
+
+import numpy as np
+import streamlit as st
+
+from cifake_core.detectors.runs import Run
+from cifake_core.errors import NotFound
+from cifake_core.evaluation.evaluating import class_name
+from cifake_core.images.image_set import ImageSet
+from cifake_core.store.workspace import Workspace
+
+MOST = 60  # files tried at a time
+SOURCES = ("my files", "the camera", "the test images")
+
+
+def chosen_files(run: Run) -> list[tuple[str, bytes]]:
+    """(name, bytes) of the uploads, of a photograph, or of a test image of the run's set."""
+    _follow_link(run)
+    source = st.segmented_control(
+        "From", SOURCES, default=SOURCES[0], required=True, key="try_from", bind="query-params",
+        help="Test images were not used in training; for these the truth is known.",
+    )  # fmt: skip
+    return {SOURCES[0]: _uploads, SOURCES[1]: _camera}.get(source, lambda: _sample(run))()
+
+
+def _follow_link(run: Run) -> None:
+    """A link with `image_id` opens that test image; the link then names it by its place, as the widgets do."""
+    asked = st.query_params.get("image_id")
+    if not asked:
+        return
+    del st.query_params["image_id"]
+    image_set = ImageSet.open(Workspace.current(), run.dataset)
+    ids = image_set.manifest("test")["image_id"].to_numpy() if image_set.has("test") else np.empty(0, str)
+    places = np.flatnonzero(ids == asked)
+    if not len(places):
+        raise NotFound(
+            f"The linked image {asked[:16]!r} is not among the test images of {run.dataset!r}; choose another network."
+        )
+    st.session_state["try_from"], st.session_state["try_number"] = SOURCES[2], int(places[0]) + 1
+
+
+def _uploads() -> list[tuple[str, bytes]]:
+    given = st.file_uploader(
+        "Images", ["jpg", "jpeg", "png", "webp", "bmp"], accept_multiple_files=True, key="try_files",
+        help="Drag and drop one or several: JPEG, PNG, WEBP or BMP. They are not stored.",
+    )  # fmt: skip
+    if len(given) > MOST:
+        st.warning(f"{len(given)} files were given; the first {MOST} are tried.")
+    return [(file.name, file.getvalue()) for file in given[:MOST]]
+
+
+def _camera() -> list[tuple[str, bytes]]:
+    """The browser asks for permission only now that the camera was chosen."""
+    photo = st.camera_input("Photograph", key="try_camera", help="The photograph is not stored.", width=420)
+    return [("The photograph", photo.getvalue())] if photo else []
+
+
+def _sample(run: Run) -> list[tuple[str, bytes]]:
+    image_set = ImageSet.open(Workspace.current(), run.dataset)
+    if not image_set.has("test"):
+        raise NotFound(f"{run.dataset!r} has no test images; upload a file instead.")
+    total = image_set.record["rows"]["test"]
+    left, middle, right = st.columns([2, 2, 4], vertical_alignment="bottom")
+    number = left.number_input(
+        "Test image no.", 1, total, 1, key="try_number", bind="query-params", help=f"1 to {total:,}"
+    )
+    middle.button("Draw one at random", icon=":material/casino:", on_click=_draw, args=(total,), width="stretch")
+    known = image_set.manifest("test").iloc[number - 1]
+    truth = (":blue[real]", ":orange[fake]")[int(known["label"])]
+    right.markdown(f"The truth: a **{truth}** {class_name(int(known['class_label']))}.")
+    return [(f"Test image {number}", image_set.encoded("test", number - 1))]
+
+
+def _draw(total: int) -> None:
+    st.session_state["try_number"] = int(np.random.default_rng().integers(1, total + 1))
+
+
+def codec_choice(run: Run) -> bool:
+    """Whether images go through CIFAKE's JPEG path first; on where the network learned from JPEGs."""
+    formats = ImageSet.open(Workspace.current(), run.dataset).record.get("formats", {})
+    learned = bool(formats) and max(formats, key=formats.get) == "JPEG"
+    known = f"This network learned from {' and '.join(sorted(formats))} files. " if formats else ""
+    return st.toggle(
+        "Encode as CIFAKE's files are (JPEG 75)", learned, key=f"try_jpeg_{'on' if learned else 'off'}", bind="query-params",
+        help=f"{known}An image that came by another codec may be told by the codec, not by what it shows.",
+    )  # fmt: skip
