@@ -3,13 +3,13 @@
 It also puts them on one scale. It knows maps, not pages.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
-from cifake_core.explanations import cam, methods, stored_maps
+from cifake_core.explanations import methods, stored_maps
 from cifake_core.explanations.cam import Maps
 from cifake_core.explanations.stored_maps import StoredMaps
 from cifake_core.store.workspace import Workspace
@@ -30,9 +30,6 @@ class Question:
         if not methods.uses_layers(self.method):
             return methods.SIZE_OF_INPUT
         return "+".join(dict.fromkeys(self.layers)) or names[-1]
-
-    def about(self, target: str) -> "Question":
-        return replace(self, target=target)
 
 
 def kept_of(workspace: Workspace, run: Run, split: str, asked: Question, names: list[str]) -> StoredMaps | None:
@@ -80,9 +77,3 @@ def precomputable(run: Run, asked: Question, split: str = "test") -> dict:
         "layer": ",".join(asked.layers) or None,
         "target": asked.target,
     }
-
-
-def checked(question: Question, names: list[str]) -> Question:
-    """The question with layers the network has; others are dropped, for a link may come from another network."""
-    cam.checked_target(question.target, 0)
-    return replace(question, layers=tuple(name for name in question.layers if name in names))

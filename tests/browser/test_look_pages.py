@@ -117,21 +117,23 @@ def test_two_networks_are_compared_by_the_images_on_which_they_disagree(page, se
     page.get_by_text("McNemar").first.wait_for()
 
 
-def test_grad_cam_filters_to_fakes_called_real_and_changes_layer_and_opacity(page, settled, scores):
-    page.goto("/gradcam?gradcam_cell=all+fakes")
+def test_grad_cam_shows_the_twenty_most_confidently_wrong_fakes_by_another_method_and_opacity(page, settled, scores):
+    page.goto("/gradcam?gradcam_show=image+%7C+overlay&gradcam_sort=least+sure&gradcam_cell=all+fakes")
     settled(page)
-    wait_for_ids(page, ids(scores, Selection("fake"), most=36))
-    if "x2" in scores.run.topology:
-        choose(page, "Layer", "convolution 1 of 2")
-        page.wait_for_function("document.location.search.includes('gradcam_layer')")
+    wait_for_ids(page, ids(scores, Selection("fake", sort="least sure"), most=20))
+    choose(page, "Order", "most confidently wrong")
+    wait_for_ids(page, ids(scores, Selection("fake"), most=20))
+    choose(page, "Method", "HiResCAM")
+    page.wait_for_function("document.location.search.includes('gradcam_method=HiResCAM')")
+    page.get_by_text(re.compile("HiResCAM.*each map is scaled")).wait_for()
     page.get_by_role("slider", name="Opacity").focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.wait_for_function("document.location.search.includes('gradcam_opacity=0.7')")
-    settled(page)
     page.wait_for_function(
         "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('i.heat')?.style.opacity === '0.7')"
     )
+    wait_for_ids(page, ids(scores, Selection("fake"), most=20))
     page.locator("button.tile").first.click()
     settled(page)
     page.get_by_alt_text("over the image").wait_for()

@@ -71,7 +71,7 @@ class Look:
         return (self.diverging if signed else self.colour_map), viewing.limits(signed, self.low, self.high)
 
     def said(self) -> str:
-        """ "Grad-CAM at convolution 2 of 2, the verdict it gave": the settings in words, for captions."""
+        """ "Grad-CAM at convolutions.1, the verdict it gave": the settings in words, for captions."""
         from cifake_core.explanations import methods
 
         where = f" at {', '.join(self.layers)}" if methods.uses_layers(self.method) and self.layers else ""
@@ -82,7 +82,7 @@ def look_bar(run: Run) -> Look:
     """The row of controls."""
     from cifake_core.explanations import methods
 
-    a, b, c, d, e, f = st.columns([2.6, 2.8, 3.2, 3, 2.2, 1.6], vertical_alignment="bottom")
+    a, b, c, d, e, f = st.columns([2.5, 2.7, 3.2, 2.8, 2.1, 2.2], vertical_alignment="bottom")
     bound = {"bind": "query-params"}
     show = a.selectbox("Show", list(PANES), key="gradcam_show", **bound)
     titles = {methods.METHODS[name].title: name for name in methods.names()}
@@ -130,7 +130,7 @@ def _colours() -> tuple[str, str, float, float, bool]:
 def layer_names(run: Run) -> dict[str, str]:
     """What a user reads → the name of the convolution, first to last."""
     names = cached.layers_of(run)
-    return {f"convolution {n} of {len(names)}": name for n, name in enumerate(names, 1)}
+    return {f"conv {n} of {len(names)}": name for n, name in enumerate(names, 1)}
 
 
 def _methods_help() -> str:

@@ -26,7 +26,7 @@ def curve_chart(rows: list[dict], names: list[str], height: int = 150) -> None:
     """rows: kind, map, share, probability. One panel a kind, one line a map; RandomCAM is grey and dashed."""
     paint = colours()
     others = [name for name in names if name != "RandomCAM"]
-    palette = [paint["line"], paint["fake"], paint["real"], paint["paper"], "#8a6d1d", "#4d7c3a", "#b0457b", "#6b6bd6", "#2aa1a1", "#c25b2a"]
+    palette = [paint["line"], paint["fake"], paint["paper"], "#b8860b", paint["real"], "#4d9a3a", "#c2457b", "#6b6bd6", "#8c564b", "#e377c2"]
     domain = [*others, *(["RandomCAM"] if "RandomCAM" in names else [])]
     spread = [palette[i % len(palette)] for i in range(len(others))] + [paint["muted"]]
     panels = [
@@ -41,7 +41,7 @@ def curve_chart(rows: list[dict], names: list[str], height: int = 150) -> None:
                 "y": {"field": "probability", "title": "probability of the verdict", **_STEP},
                 "color": {
                     "field": "map", "scale": {"domain": domain, "range": spread[: len(domain)]},
-                    "legend": {"orient": "top", "title": None},
+                    "legend": {"orient": "top", "title": None, "columns": 3, "labelLimit": 130},
                 },
                 "strokeDash": {
                     "condition": {"test": "datum.map === 'RandomCAM'", "value": [4, 3]}, "value": [1, 0],

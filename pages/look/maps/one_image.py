@@ -58,7 +58,7 @@ def _line(view: gallery.View, row: int, name: str, cells: list, layers: dict[str
     image = view.scores.pixels[row].transpose(1, 2, 0)
     back = {layer: label for label, layer in layers.items()}
     st.markdown(f"**{literal(name)}**")
-    for column, cell in zip(st.columns(max(len(layers), 3)), cells, strict=False):
+    for column, cell in zip(st.columns(max(len(layers), 2)), cells, strict=False):
         where = back.get(cell.layer, "the input")
         with column, st.container(gap="xsmall"):
             pair = _pair(image, cell, look)

@@ -58,12 +58,12 @@ def overlay_picture(image: np.ndarray, values: np.ndarray, signed: bool, look: L
 
 
 def colour_bar(look: Look, signed: bool) -> None:
-    """A strip of the colours with what its ends mean."""
+    """A strip of the colours for means that were stretched to their own range."""
     from cifake_core.explanations.overlay import palette
 
     colour_map, (low, high) = look.drawing(signed)
     strip = palette(colour_map)[None].repeat(12, axis=0)
     left, middle, right = st.columns([3, 5, 3], vertical_alignment="center", gap="small")
-    left.caption(f"against the label ({low:+.2f})" if signed else f"no evidence ({low:.2f})")
+    left.caption("against the label" if signed else "least often")
     middle.image(png(strip), output_format="PNG", width="stretch", alt=f"the colours of {colour_map}, from {low:.2f} to {high:.2f}")
-    right.caption(f"for the label ({high:+.2f})" if signed else f"strongest ({high:.2f})")
+    right.caption("for the label" if signed else "most often")

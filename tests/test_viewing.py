@@ -1,0 +1,130 @@
+"""Maps as pages show and give them away: kept or computed, on one scale, averaged, in colours, as files."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cifake_core.detectors import loading, runs
+from cifake_core.evaluation.scored import scored
+from cifake_core.explanations import averages, methods, one_image, overlay, stored_maps, taking, viewing
+from cifake_core.explanations.explaining import ExplainSplit
+from cifake_core.explanations.viewing import Question
+from cifake_core.images.sprite import painted
+from cifake_core.step import Context
+
+
+@pytest.fixture
+def run(lab):
+    return runs.runs(lab)[0]
+
+
+def names_of(run):
+    from cifake_core.detectors.networks import build, convolution_names
+
+    return convolution_names(build(run.topology))
+
+
+def kept(lab, run, question):
+    ExplainSplit(**viewing.precomputable(run, question)).run(Context(lab))
+    return viewing.kept_of(lab, run, "test", question, names_of(run))
+
+
+def test_maps_that_were_kept_are_those_computed_now_signs_and_scales_included(lab, run):
+    view, detector, rows = scored(lab, run), loading.load(run), np.array([5, 0, 17])
+    for question in (Question("gradcam", (), "fake"), Question("integratedgradients")):
+        assert viewing.kept_of(lab, run, "test", question, names_of(run)) is None
+        now = viewing.maps_of(None, detector, view.pixels, rows, question)
+        there = viewing.maps_of(kept(lab, run, question), detector, view.pixels, rows, question)
+        np.testing.assert_allclose(viewing.values(there), viewing.values(now), atol=0.02)
+        np.testing.assert_allclose(there.scale, now.scale, rtol=1e-3)
+        assert (there.signed is None) == (question.method == "gradcam")
+        assert there.explained.tolist() == now.explained.tolist()
+
+
+def test_on_a_shared_scale_a_map_half_as_strong_is_drawn_half_as_bright():
+    heat = np.ones((2, 4, 4), np.float32)
+    maps = viewing.Maps(heat, np.zeros(2), np.zeros(2), "input", "x", None, np.array([1.0, 0.5], np.float32))
+    np.testing.assert_allclose(viewing.values(maps, 1.0).max((1, 2)), [1, 0.5])
+    np.testing.assert_array_equal(viewing.values(maps), heat)
+    unitless = viewing.Maps(heat, np.zeros(2), np.zeros(2), "input", "x")
+    assert viewing.strongest_of(None, unitless) is None
+    np.testing.assert_array_equal(viewing.values(unitless, 1.0), heat)
+
+
+def test_a_signed_map_that_only_speaks_against_the_label_is_empty_once_kept(lab, run):
+    against = np.full((3, 8, 8), -1, np.float32)
+    against[1, 2, 2] = 0.5
+    record = {"split": "test", "method": "occlusion", "layer": "input", "target": "real", "signed": True, "unit": True}
+    arrays = {"heat": against, "scale": np.ones(3), "logits": np.zeros(3), "explained": np.zeros(3, np.int8)}
+    there = stored_maps.keep(lab, run, record, arrays)
+    assert there.empty.tolist() == [True, False, True]
+    assert there.heat()[0].max() == 0
+    np.testing.assert_allclose(there.signed(size=8), against, atol=0.005)
+
+
+def test_the_mean_of_kept_maps_is_the_mean_of_what_lies_there(lab, run):
+    there = kept(lab, run, Question())
+    found = averages.mean_of_kept(there, {"some": np.array([3, 1, 2]), "none": np.array([], int)})
+    assert list(found) == ["some"]
+    np.testing.assert_allclose(found["some"].heat, there.small[1:4].mean(0) / 255, atol=1e-6)
+    assert found["some"].images == 3
+
+
+def test_nought_lies_in_the_middle_of_a_diverging_palette_and_the_range_cuts_both_sides():
+    values = np.array([-1, -0.5, 0, 0.5, 1])
+    assert overlay.levels(values, *viewing.limits(True, 0.2, 1.0)).tolist() == [0, 64, 128, 191, 255]
+    assert overlay.levels(values, *viewing.limits(True, 0.0, 0.5)).tolist() == [0, 0, 128, 255, 255]
+    assert overlay.levels(values, *viewing.limits(False, 0.5, 1.0)).tolist() == [0, 0, 0, 0, 255]
+    middle = overlay.palette("berlin")[126:130].astype(int).sum(1)
+    assert middle.max() < 100, "berlin is dark where nothing speaks either way"
+
+
+def test_a_painted_sprite_shows_each_level_in_its_colour():
+    levels = np.arange(6, dtype=np.uint8).reshape(3, 1, 2) * 50
+    colours = overlay.palette("viridis")
+    picture = np.asarray(Image.open(io.BytesIO(painted(levels, 2, colours))).convert("RGB"))
+    assert picture.shape == (2, 4, 3)
+    np.testing.assert_array_equal(picture[0, :4], colours[levels[:2].ravel()])
+    np.testing.assert_array_equal(picture[1, :2], colours[levels[2].ravel()])
+
+
+def test_the_sheet_of_one_image_has_a_cell_a_method_and_layer_with_its_faithfulness(lab, run):
+    pixels, names = np.asarray(scored(lab, run).pixels[0]), names_of(run)
+    cells = one_image.sheet(loading.load(run), pixels, ("gradcam", "integratedgradients", "randomcam"), names)
+    assert [(cell.method, cell.layer) for cell in cells] == [
+        *(("gradcam", name) for name in names), ("integratedgradients", "input"), *(("randomcam", name) for name in names),
+    ]  # fmt: skip
+    assert [cell.signed for cell in cells] == [cell.method == "integratedgradients" for cell in cells]
+    whole = cells[0].curves.deletion[0]
+    assert all(cell.curves.deletion[0] == whole and cell.curves.insertion[-1] == pytest.approx(whole, abs=1e-5) for cell in cells)
+    assert 0 <= cells[0].curves.deletion_area <= 1
+
+
+def test_a_figure_carries_its_settings_and_survives_any_label(lab, run):
+    view, rows = scored(lab, run), np.arange(5)
+    maps = viewing.maps_of(None, loading.load(run), view.pixels, rows, Question())
+    settings = {"run": run.id, "method": "gradcam", "note": "$\\frac{ 100 % _"}
+    drawn = taking.Drawn("for fake", maps.heat, "viridis", (0.0, 1.0))
+    data = taking.figure(np.asarray(view.pixels[rows]), [drawn], ["$x_{ <b>"] * 5, "A caption $", settings)
+    picture = Image.open(io.BytesIO(data))
+    assert json.loads(picture.text["settings"]) == settings
+    assert min(picture.size) > 200
+
+
+def test_arrays_are_readable_without_pickle_and_name_their_images(lab, run):
+    view, rows = scored(lab, run), np.array([7, 2])
+    maps = viewing.maps_of(None, loading.load(run), view.pixels, rows, Question("integratedgradients"))
+    with np.load(io.BytesIO(taking.arrays(view, rows, {"verdict": maps}, {"method": "x"})), allow_pickle=False) as file:
+        assert file["image_ids"].tolist() == view.image_ids[[7, 2]].tolist()
+        np.testing.assert_allclose(file["signed_verdict"], maps.signed, atol=1e-3)
+        np.testing.assert_array_equal(file["scale_verdict"], maps.scale)
+        assert json.loads(str(file["settings"])) == {"method": "x"}
+
+
+def test_methods_that_look_at_the_input_are_kept_under_no_layer_and_others_under_theirs():
+    assert Question("occlusion", ("a",)).layer_name(["a"]) == methods.SIZE_OF_INPUT
+    assert Question("gradcam").layer_name(["a", "b"]) == "b"
+    assert Question("gradcam", ("a", "b", "a")).layer_name(["a", "b"]) == "a+b"
