@@ -1,4 +1,4 @@
-"""`audit`, `robustness`, `report`: what an image set gives away, what a run withstands, and all of it in one file."""
+"""`audit`, `robustness`, `report`, `embed`: what a set gives away, what a run withstands, all of it in one file, a map of images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(audit)
     app.command()(robustness)
     app.command()(report)
+    app.command()(embed)
 
 
 def audit(
@@ -65,6 +66,21 @@ def report(
 
     result = write_report(Workspace.current(), run, out, split, threshold, tables=tables)
     show(result, as_json, [result["headline"], *(f"written: {name}" for name in result["files"])])
+
+
+def embed(
+    run: Run,
+    split: Split = "test",
+    of: Annotated[str, typer.Option(help="features (what enters the network's last layer) or pixels.")] = "features",
+    layout: Annotated[str, typer.Option(help="t-SNE or PCA.")] = "t-SNE",
+    limit: Annotated[int, typer.Option(min=0, help="Only so many images, half of each label; 0: all.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Lay out a run's images on a plane, alike ones together; the page Metrics shows it as a map."""
+    from cifake_core.explanations.embedding import Embed
+
+    result = run_step(Embed(run, split, of, layout, limit))
+    show(result, as_json, [f"{result['n']:,} images of {run} laid out by {layout} of {of}; look at it under Metrics, Map"])
 
 
 def _row(row: dict) -> str:

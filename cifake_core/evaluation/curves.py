@@ -71,11 +71,14 @@ def coverage(probabilities: np.ndarray, labels: np.ndarray, threshold: float = 0
     """
     distance = np.abs(probabilities - threshold)
     right = (probabilities >= threshold) == labels.astype(bool)
+    order = np.argsort(distance, kind="stable")
+    first = np.searchsorted(distance[order], BANDS, side="left")  # the first image that still gets a verdict
+    right_from = np.append(np.cumsum(right[order][::-1])[::-1], 0)
     rows = []
-    for band in BANDS:
-        decided = distance >= band
-        of_those = share(int(right[decided].sum()), int(decided.sum()))
-        rows.append({"band": band, "coverage": float(decided.mean()), "accuracy": of_those.value} | _ends(of_those))
+    for band, start in zip(BANDS, first.tolist(), strict=True):
+        decided = len(distance) - start
+        of_those = share(int(right_from[start]), decided)
+        rows.append({"band": band, "coverage": decided / len(distance), "accuracy": of_those.value} | _ends(of_those))
     return pd.DataFrame(rows)
 
 

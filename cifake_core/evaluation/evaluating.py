@@ -10,7 +10,7 @@ from cifake_core.detectors.runs import Run
 from cifake_core.errors import Damaged
 from cifake_core.images.image_set import ImageSet
 from cifake_core.metrics import scores
-from cifake_core.metrics.intervals import Estimate
+from cifake_core.metrics.intervals import Estimate, share
 from cifake_core.metrics.scores import Confusion
 from cifake_core.store.workspace import Workspace
 
@@ -80,6 +80,44 @@ def evaluate(
         confusion=scores.confusion(logits, labels, threshold),
         by_class={class_name(label): estimate for label, estimate in by_class.items()},
     )
+
+
+def group_columns(manifest: pd.DataFrame, most: int = 50) -> list[str]:
+    """Columns one can group by: "class" first, then those of the manifest with 2 to `most` different values."""
+    skipped = {
+        "label",
+        "split",
+        "class_label",
+        "logit",
+        "fake_probability",
+        "verdict",
+        "outcome",
+        "image_id",
+        "provenance",
+    }
+    named = [name for name in manifest.columns if name not in skipped]
+    return ["class", *(name for name in named if 2 <= manifest[name].nunique(dropna=False) <= most)]
+
+
+def by_group(scored, column: str, threshold: float = 0.5) -> list[dict]:
+    """One row a value of the column and label: group, truth, n, and value, low, high of the share judged right.
+
+    `scored` is a `Scored`; `column` one of `group_columns`. A value nobody gave is called "not said".
+    """
+    words = (
+        np.array([class_name(int(label)) for label in scored.class_labels])
+        if column == "class"
+        else scored.manifest[column].astype("string").fillna("").replace("", "not said").to_numpy(dtype=str)
+    )
+    right = scored.verdicts(threshold) == scored.labels
+    rows = []
+    for word in np.unique(words):
+        for label, truth in enumerate(("real", "fake")):
+            inside = (words == word) & (scored.labels == label)
+            if inside.any():
+                found = share(int(right[inside].sum()), int(inside.sum()))
+                rows.append({"group": str(word), "truth": truth, "n": int(inside.sum()), **found.as_dict()})
+    return rows
 
 
 def class_name(label: int) -> str:

@@ -43,6 +43,11 @@ class Scored:
         return scores.fake_probability(self.logits)
 
     @cached_property
+    def _ordered(self) -> tuple[np.ndarray, np.ndarray]:
+        """The probabilities of the reals and of the fakes, rising."""
+        return tuple(np.sort(self.probabilities[self.labels == label]) for label in (0, 1))
+
+    @cached_property
     def generators(self) -> np.ndarray:
         """(n,) the generator of each image, "" for photographs and where nobody said."""
         return self.manifest["generator"].fillna("").to_numpy(dtype=object)
@@ -56,7 +61,10 @@ class Scored:
         return np.array(OUTCOMES)[2 * self.labels + self.verdicts(threshold)]
 
     def confusion(self, threshold: float, rows: np.ndarray | slice = slice(None)) -> Confusion:
-        """Counts at that threshold, of all images or of some rows (indices or mask)."""
+        """Counts at that threshold, of all images (two binary searches) or of some rows (indices or mask)."""
+        if isinstance(rows, slice) and rows == slice(None):
+            tn, fn = (int(np.searchsorted(ordered, threshold, side="left")) for ordered in self._ordered)
+            return Confusion(tn=tn, fp=len(self._ordered[0]) - tn, fn=fn, tp=len(self._ordered[1]) - fn)
         cell = 2 * self.labels[rows] + (self.probabilities[rows] >= threshold)
         tn, fp, fn, tp = np.bincount(cell, minlength=4).tolist()
         return Confusion(tn=tn, fp=fp, fn=fn, tp=tp)

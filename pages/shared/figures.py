@@ -22,12 +22,12 @@ def colours() -> dict[str, str]:
     }
 
 
-def _chart(layers: list[dict], alt: str, *, height: int = _HEIGHT, **top) -> None:
+def chart(layers: list[dict], alt: str, *, height: int = _HEIGHT, **top) -> None:
     spec = {"layer": layers, "height": height, "config": {"view": {"stroke": None}}, **top}
     st.vega_lite_chart(spec, width="stretch", height=height, alt=alt)
 
 
-def _values(table: pd.DataFrame | list[dict]) -> dict:
+def values(table: pd.DataFrame | list[dict]) -> dict:
     return {"values": table if isinstance(table, list) else table.to_dict("records")}
 
 
@@ -43,7 +43,7 @@ def score_histogram(bins: pd.DataFrame, threshold: float, band: float = 0.0) -> 
     x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": "probability of fake"}
     layers = [
         {
-            "data": _values(rows),
+            "data": values(rows),
             "mark": {"type": "bar", "binSpacing": 1},
             "encoding": {
                 "x": {"field": "low", **x, "bin": {"binned": True}, "axis": {**_PERCENT, "grid": False}},
@@ -71,12 +71,12 @@ def score_histogram(bins: pd.DataFrame, threshold: float, band: float = 0.0) -> 
     ]
     if band:
         layers.insert(0, _shade(max(0.0, threshold - band), min(1.0, threshold + band)))
-    _chart(layers, f"Scores of real images above and of fake images below the line; the threshold stands at {threshold:.3f}.", height=240)
+    chart(layers, f"Scores of real images above and of fake images below the line; the threshold stands at {threshold:.3f}.", height=240)
 
 
 def _rule(axis: str, at: float) -> dict:
     return {
-        "data": _values([{"at": at}]),
+        "data": values([{"at": at}]),
         "mark": {"type": "rule", "strokeWidth": 2, "color": colours()["threshold"]},
         "encoding": {axis: {"field": "at", "type": "quantitative"}},
     }
@@ -84,7 +84,7 @@ def _rule(axis: str, at: float) -> dict:
 
 def _shade(low: float, high: float) -> dict:
     return {
-        "data": _values([{"from": low, "to": high}]),
+        "data": values([{"from": low, "to": high}]),
         "mark": {"type": "rect", "opacity": 0.18, "color": colours()["muted"]},
         "encoding": {"x": {"field": "from", "type": "quantitative"}, "x2": {"field": "to"}},
     }
@@ -92,7 +92,7 @@ def _shade(low: float, high: float) -> dict:
 
 def _line(table: pd.DataFrame, x: str, y: str, titles: tuple[str, str], *, y_domain=(0, 1), x_domain=(0, 1)) -> dict:
     return {
-        "data": _values(table),
+        "data": values(table),
         "mark": {"type": "line", "color": colours()["line"], "strokeWidth": 2, "interpolate": "linear"},
         "encoding": {
             "x": {"field": x, "type": "quantitative", "title": titles[0], "axis": _PERCENT, "scale": {"domain": list(x_domain)}},
@@ -108,7 +108,7 @@ def _line(table: pd.DataFrame, x: str, y: str, titles: tuple[str, str], *, y_dom
 def _here(x: str, y: str, at: tuple[float | None, float | None]) -> dict:
     """The threshold's place on a curve."""
     return {
-        "data": _values([{x: at[0], y: at[1]}] if None not in at else []),
+        "data": values([{x: at[0], y: at[1]}] if None not in at else []),
         "mark": {"type": "point", "filled": True, "size": 110, "color": colours()["threshold"], "opacity": 1},
         "encoding": {
             "x": {"field": x, "type": "quantitative"},
@@ -120,7 +120,7 @@ def _here(x: str, y: str, at: tuple[float | None, float | None]) -> dict:
 
 def _diagonal(x: str, y: str) -> dict:
     return {
-        "data": _values([{x: 0, y: 0}, {x: 1, y: 1}]),
+        "data": values([{x: 0, y: 0}, {x: 1, y: 1}]),
         "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "color": colours()["muted"]},
         "encoding": {"x": {"field": x, "type": "quantitative"}, "y": {"field": y, "type": "quantitative"}},
     }
@@ -130,7 +130,7 @@ def roc(curve: pd.DataFrame, at: tuple[float | None, float | None]) -> None:
     """Fakes found against reals accused; `at` is (false-positive rate, true-positive rate) of the threshold."""
     x, y = "false_positive_rate", "true_positive_rate"
     layers = [_diagonal(x, y), _line(curve, x, y, ("reals called fake", "fakes found")), _here(x, y, at)]
-    _chart(layers, "ROC curve with the threshold's place on it.")
+    chart(layers, "ROC curve with the threshold's place on it.")
 
 
 def precision_recall(curve: pd.DataFrame, at: tuple[float | None, float | None]) -> None:
@@ -139,7 +139,7 @@ def precision_recall(curve: pd.DataFrame, at: tuple[float | None, float | None])
         _line(curve, "recall", "precision", ("fakes found (recall)", "precision"), y_domain=(0.4, 1)),
         _here("recall", "precision", at),
     ]
-    _chart(layers, "Precision–recall curve with the threshold's place on it.")
+    chart(layers, "Precision–recall curve with the threshold's place on it.")
 
 
 def estimates(rows: list[dict], reference: float | None = None) -> None:
@@ -150,7 +150,7 @@ def estimates(rows: list[dict], reference: float | None = None) -> None:
     scale = {"domain": [max(0, lowest - 0.02), 1], "zero": False, "nice": False}
     layers = [
         {
-            "data": _values(rows),
+            "data": values(rows),
             "mark": {"type": "rule", "strokeWidth": 3, "color": colours()["line"], "opacity": 0.55},
             "encoding": {
                 "y": y,
@@ -159,7 +159,7 @@ def estimates(rows: list[dict], reference: float | None = None) -> None:
             },
         },
         {
-            "data": _values(rows),
+            "data": values(rows),
             "mark": {"type": "point", "filled": True, "size": 70, "color": colours()["line"], "opacity": 1},
             "encoding": {
                 "y": y,
@@ -171,7 +171,7 @@ def estimates(rows: list[dict], reference: float | None = None) -> None:
     if reference:
         layers.append(
             {
-                "data": _values([{"name": order[0], "value": reference}]),
+                "data": values([{"name": order[0], "value": reference}]),
                 "mark": {"type": "tick", "thickness": 3, "size": 22, "color": colours()["paper"]},
                 "encoding": {
                     "y": y,
@@ -180,14 +180,14 @@ def estimates(rows: list[dict], reference: float | None = None) -> None:
                 },
             }
         )
-    _chart(layers, "Each number as a dot with its 95 % interval as a line.", height=34 * len(rows) + 40)
+    chart(layers, "Each number as a dot with its 95 % interval as a line.", height=34 * len(rows) + 40)
 
 
 def reliability(bins: pd.DataFrame) -> None:
     """Stated probability against the observed share of fakes; on the diagonal the statement can be believed."""
     x, y = "mean_probability", "share"
     interval = {
-        "data": _values(bins),
+        "data": values(bins),
         "mark": {"type": "rule", "strokeWidth": 2, "color": colours()["line"], "opacity": 0.5},
         "encoding": {
             "x": {"field": x, "type": "quantitative"},
@@ -196,7 +196,7 @@ def reliability(bins: pd.DataFrame) -> None:
         },
     }
     dots = {
-        "data": _values(bins),
+        "data": values(bins),
         "mark": {"type": "point", "filled": True, "size": 60, "color": colours()["line"], "opacity": 1},
         "encoding": {
             "x": {"field": x, "type": "quantitative"},
@@ -209,7 +209,7 @@ def reliability(bins: pd.DataFrame) -> None:
         },
     }
     line = _line(bins, x, y, ("stated probability of fake", "observed share of fakes"))
-    _chart([_diagonal(x, y), interval, line, dots], "Reliability diagram: observed share of fakes by stated probability.")
+    chart([_diagonal(x, y), interval, line, dots], "Reliability diagram: observed share of fakes by stated probability.")
 
 
 def coverage(table: pd.DataFrame, band: float) -> None:
@@ -218,7 +218,7 @@ def coverage(table: pd.DataFrame, band: float) -> None:
     x, y = "coverage", "accuracy"
     floor = max(0.0, float(table["low"].min()) - 0.01) if len(table) else 0.0
     ribbon = {
-        "data": _values(table),
+        "data": values(table),
         "mark": {"type": "area", "opacity": 0.2, "color": colours()["line"]},
         "encoding": {
             "x": {"field": x, "type": "quantitative"},
@@ -230,7 +230,7 @@ def coverage(table: pd.DataFrame, band: float) -> None:
     line = _line(table, x, y, ("images that get a verdict", "of those, right"), y_domain=(floor, 1), x_domain=(start, 1))
     nearest = table.iloc[(table["band"] - band).abs().argsort()[:1]]
     at = (float(nearest[x].iloc[0]), float(nearest[y].iloc[0])) if len(nearest) else (None, None)
-    _chart([ribbon, line, _here(x, y, at)], "Accuracy against coverage as the unsure band widens.")
+    chart([ribbon, line, _here(x, y, at)], "Accuracy against coverage as the unsure band widens.")
 
 
 def class_accuracy(rows: list[dict]) -> None:
@@ -247,7 +247,7 @@ def class_accuracy(rows: list[dict]) -> None:
     scale = {"domain": [lowest, 1], "zero": False}
     layers = [
         {
-            "data": _values(rows),
+            "data": values(rows),
             "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5},
             "encoding": {
                 "y": y, "yOffset": shift, "color": colour,
@@ -256,7 +256,7 @@ def class_accuracy(rows: list[dict]) -> None:
             },
         },
         {
-            "data": _values(rows),
+            "data": values(rows),
             "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1},
             "encoding": {
                 "y": y, "yOffset": shift, "color": colour,
@@ -266,4 +266,4 @@ def class_accuracy(rows: list[dict]) -> None:
             },
         },
     ]  # fmt: skip
-    _chart(layers, "Share of right verdicts by class, for real and fake images, with 95 % intervals.", height=330)
+    chart(layers, "Share of right verdicts by class, for real and fake images, with 95 % intervals.", height=330)

@@ -3,18 +3,16 @@
 A cell, a row or a column clicked here sets the gallery's filters (gallery.View.pick); nothing else is remembered.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import streamlit as st
 
-from cifake_core.evaluation import curves
 from cifake_core.evaluation.evaluating import class_name
 from cifake_core.evaluation.selecting import Selection
 from cifake_core.evaluation.thresholds import Threshold
 from cifake_core.metrics.at_threshold import at_threshold
 from cifake_core.metrics.intervals import Estimate, share
 from cifake_core.metrics.scores import DEFINITIONS
+from pages.look.measures import kept
 from pages.look.measures.matrix import Cell, matrix
 from pages.shared import cached, figures
 from pages.shared.gallery import CELLS, View
@@ -34,7 +32,7 @@ WORDS = {
     "brier": "Brier score",
     "ece": "Calibration error",
 }
-PANELS = ("Curves", "All numbers", "By class", "Calibration", "Unsure")
+PANELS = ("Curves", "By class", "Unsure")
 
 
 def threshold_bar(choices: tuple[Threshold, ...]) -> float:
@@ -74,16 +72,16 @@ def _number(value: float, percent: bool) -> str:
     return f"{100 * value:.2f}" if percent else f"{value:.4f}"
 
 
-def _shown(estimate: Estimate, percent: bool = True) -> str:
+def shown(estimate: Estimate, percent: bool = True) -> str:
     return "–" if estimate.value is None else _number(estimate.value, percent) + (" %" if percent else "")
 
 
-def numbers(view: View, paper: float | None) -> None:
+def headline(view: View, paper: float | None) -> None:
     """Four headline numbers at this threshold, each with its interval, its definition and its place in the matrix."""
     found = at_threshold(view.scores.confusion(view.threshold))
     for column, name in zip(st.columns(4), ("accuracy", "recall", "specificity", "precision"), strict=True):
         with column.container(border=True, gap="xsmall", height="stretch"):
-            st.metric(WORDS[name], _shown(found[name]), help=DEFINITIONS[name])
+            st.metric(WORDS[name], shown(found[name]), help=DEFINITIONS[name])
             mark = f" · the paper: {percent(paper)}" if name == "accuracy" and paper else ""
             st.caption(f"95 % interval {interval(found[name])}{mark}")
 
@@ -139,26 +137,15 @@ def _in_words(threshold: float, counts) -> str:
     return f"At {threshold:.3f}, {wrong:,} of {counts.n:,} verdicts are wrong ({often}); most of them are {lean}."
 
 
-def panels(view: View, selection: Selection, paper: float | None) -> Callable[[], None]:
-    """The charts beside the matrix, one panel at a time. Gives what is to be drawn last: it may take seconds."""
+def panels(view: View, selection: Selection) -> None:
+    """The charts beside the matrix, one panel at a time."""
     chosen = st.segmented_control(
         "Charts", PANELS, default=PANELS[0], required=True, key="metrics_panel", bind="query-params", label_visibility="collapsed"
     )
-    draw = {
-        "Curves": _curves,
-        "All numbers": _all_numbers,
-        "By class": _by_class,
-        "Calibration": _calibration,
-        "Unsure": _unsure,
-    }
-    return draw[chosen](view, selection, paper) or _nothing
+    {"Curves": _curves, "By class": _by_class, "Unsure": _unsure}[chosen](view, selection)
 
 
-def _nothing() -> None:
-    pass
-
-
-def _curves(view: View, selection: Selection, paper: float | None) -> None:
+def _curves(view: View, selection: Selection) -> None:
     found, made = at_threshold(view.scores.confusion(view.threshold)), cached.curves_of(view.scores)
     figures.score_histogram(made["histogram"], view.threshold)
     st.caption(
@@ -174,33 +161,7 @@ def _curves(view: View, selection: Selection, paper: float | None) -> None:
         st.caption("Precision–recall: how clean the catch stays as more fakes are found.")
 
 
-def _all_numbers(view: View, selection: Selection, paper: float | None) -> Callable[[], None]:
-    chart, table, words = st.container(), st.container(), st.container()
-    words.caption(
-        "Dots are our figures, lines their 95 % intervals: exact (Clopper–Pearson) for shares, bootstrap over images for the rest."
-        + (f" The mark is the paper's accuracy, {percent(paper)}." if paper else "")
-    )
-    with words.popover("What the numbers mean", icon=":material/menu_book:"):
-        for name, meaning in DEFINITIONS.items():
-            st.markdown(f"**{WORDS[name]}**: {meaning}")
-
-    def later() -> None:
-        with chart:
-            found = at_threshold(view.scores.confusion(view.threshold)) | cached.ranking_of(view.scores)
-            shares = [n for n in found if n not in ("loss", "brier", "ece") and found[n].value is not None]
-            figures.estimates([{"name": WORDS[n], **found[n].as_dict()} for n in shares], paper)
-        rows = {"Number": [], "Value": [], "95 % interval": []}
-        for name, estimate in found.items():
-            as_share = name not in ("loss", "brier", "ece")
-            for column, text in zip(rows, (WORDS[name], _shown(estimate, as_share), interval(estimate, as_share)), strict=True):
-                rows[column].append(text)
-        with table.expander("The same as a table"):
-            st.dataframe(rows, hide_index=True, width="stretch")
-
-    return later
-
-
-def _by_class(view: View, selection: Selection, paper: float | None) -> None:
+def _by_class(view: View, selection: Selection) -> None:
     scores, paint = view.scores, (colours()["real"], colours()["fake"])
     mute = st.session_state.get("metrics_mute", False)
     heads, lines, rows = [], [], []
@@ -239,26 +200,13 @@ def _by_class(view: View, selection: Selection, paper: float | None) -> None:
         st.caption("Right verdicts by class, with 95 % intervals: a low blue dot is a class whose photographs are accused.")
 
 
-def _calibration(view: View, selection: Selection, paper: float | None) -> Callable[[], None]:
-    figures.reliability(cached.curves_of(view.scores)["reliability"])
-    words = st.container()
-
-    def later() -> None:
-        ece = cached.ranking_of(view.scores)["ece"]
-        words.caption(
-            f"On the dashed line, a stated probability is what happens. Mean gap {_shown(ece, False)} (95 % interval {interval(ece, False)})."
-        )
-
-    return later
-
-
-def _unsure(view: View, selection: Selection, paper: float | None) -> None:
+def _unsure(view: View, selection: Selection) -> None:
     band = st.slider(
         "Unsure closer to the threshold than",
         0.0, 0.49, 0.2, 0.01, key="metrics_band", bind="query-params",
         help="Images whose probability lies inside this band get no verdict.",
     )  # fmt: skip
-    table = curves.coverage(view.scores.probabilities, view.scores.labels, view.threshold)
+    table = kept.coverage_of(view.scores, view.threshold)
     left, right = st.columns(2)
     with left:
         figures.coverage(table, band)

@@ -7,8 +7,10 @@ from cifake_core.detectors import runs
 from cifake_core.evaluation import comparing
 from cifake_core.evaluation.comparing import Comparison
 from cifake_core.store.workspace import Workspace
+from pages.look.measures import kept
+from pages.look.measures.dashboard import WORDS, interval, shown
 from pages.look.measures.matrix import Cell, matrix
-from pages.shared import cached, gallery
+from pages.shared import cached, charts, gallery
 from pages.shared.gallery import View
 from pages.shared.guard import shown_errors
 from pages.shared.pickers import run_label
@@ -18,8 +20,8 @@ NOBODY = "nobody"
 SIDES = {"first": "only this network is right", "second": "only the other is right", "both": "one of the two is right"}
 
 
-def compare(view: View) -> None:
-    """The section under the gallery; draws nothing more until another network of the same image set is chosen."""
+def show(view: View, paper: float | None) -> None:
+    """The view; draws nothing more until another network of the same image set is chosen."""
     run = view.scores.run
     others = {run_label(r): r for r in runs.runs(Workspace.current()) if r.dataset == run.dataset and r.id != run.id}
     st.subheader("Against another network", anchor="compare")
@@ -34,7 +36,26 @@ def compare(view: View) -> None:
         other = cached.scores_of(others[chosen])
         found = comparing.compare(view.scores, other, view.threshold)
         _verdict(found, view.threshold)
+        _every_difference(view, other)
         _disagreements(view, other, found)
+
+
+def _every_difference(view: View, other) -> None:
+    found = kept.paired_of(view.scores, other, view.threshold)
+    plain = ("loss", "brier")
+    charts.differences([{"name": WORDS[n], **e.as_dict()} for n, e in found.items() if n not in plain and e.value is not None])
+    st.caption("This network minus the other, in points, with 95 % intervals that keep the images paired; an interval without 0 is a difference.")
+    with st.expander("The same as a table"):
+        rows = {WORDS[n]: (e, n not in plain) for n, e in found.items()}
+        st.dataframe(
+            {
+                "Number": list(rows),
+                "Difference": [shown(e, as_share) for e, as_share in rows.values()],
+                "95 % interval": [interval(e, as_share) for e, as_share in rows.values()],
+            },
+            hide_index=True,
+            width="stretch",
+        )
 
 
 def _verdict(found: Comparison, threshold: float) -> None:
