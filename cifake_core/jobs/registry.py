@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "plant": "cifake_core.explanations.planting:PlantArtefacts",
     "audit": "cifake_core.evaluation.audit.auditing:AuditImages",
     "robustness": "cifake_core.evaluation.robustness:Robustness",
+    "embed": "cifake_core.explanations.embedding:Embed",
     "demo": "cifake_core.studies.demo:Demo",
     "rehearsal": "cifake_core.jobs.rehearsal:Rehearsal",  # the engine's self-test
 }
