@@ -19,7 +19,7 @@ MEASURES = {  # name → what it is, one sentence for a page
     "saturation": "Mean saturation (HSV).",
     "colourfulness": "Hasler and Süsstrunk 2003: spread and strength of the opponent colours.",
     "warmth": "Mean of red less mean of blue.",
-    "spectrum slope": "How fast power falls with frequency: the slope of log power over log cycles; nearer to 0 = more fine detail.",
+    "spectrum slope": "How steeply power falls with frequency: minus the slope of log power over log cycles; more = less fine detail.",
     "fine detail": "Log power of luma at 9 cycles a picture and above.",
     "fine colour": "The same of the two colour differences.",
     "edges": "Mean length of the gradient of luma (Sobel).",
@@ -65,10 +65,10 @@ def _colourfulness(flat: np.ndarray) -> np.ndarray:
 
 
 def _slope(power: np.ndarray) -> np.ndarray:
-    """Least-squares slope (n,) of log₁₀ power (n, RINGS) over log₁₀ of the frequency."""
+    """Minus the least-squares slope (n,) of log₁₀ power (n, RINGS) over log₁₀ of the frequency."""
     x = np.log10(np.arange(1, power.shape[1] + 1))
     x = x - x.mean()
-    return power @ x / (x @ x)
+    return -(power @ x) / (x @ x)
 
 
 def _edges_and_noise(luma: np.ndarray) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.metrics.intervals import share
 from cifake_core.step import Context
 
-KIND, VERSION = "findings", 1
+KIND, VERSION = "findings", 2
 GRID = 8  # maps are grouped by place on 8 × 8 cells
 SHOWN = 18  # examples kept of each group
 HOTTEST = 36  # patches kept of fakes and of reals
@@ -186,7 +186,8 @@ def in_words(correlations: list[dict]) -> str:
     if not same:
         return "No measure goes with the logit the same way among reals and among fakes: the network uses none of them alone."
     strongest = max(same, key=lambda row: min(abs(row[word]["value"]) for word in ("real", "fake")))
-    more = "More" if _side(strongest["real"]) > 0 else "Less"
+    up = _side(strongest["real"]) > 0
+    more = {"spectrum slope": ("A flatter", "A steeper")}.get(strongest["measure"], ("Less", "More"))[up]
     figures = " and ".join(
         f"{strongest[word]['value']:+.2f} ({strongest[word]['low']:+.2f} to {strongest[word]['high']:+.2f}) among {word}s"
         for word in ("real", "fake")

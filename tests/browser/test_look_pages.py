@@ -161,3 +161,28 @@ def test_a_test_image_is_tried_with_its_truth(page, settled):
     settled(page)
     page.get_by_text("The truth").wait_for()
     page.get_by_text("Does the verdict survive?").wait_for()
+
+
+def test_a_mask_drawn_on_a_test_image_is_kept_and_the_slider_that_needs_it_moves(page, settled, server):
+    from cifake_core.explanations import drawn_masks
+    from cifake_core.images.image_set import ImageSet
+
+    identity = ImageSet.open(server.workspace, "tiny").manifest("test")["image_id"].iloc[4]
+    page.goto(f"/try_image?image_id={identity}&try_if_masked=background")
+    settled(page)
+    assert "try_number=5" in page.url
+    page.get_by_text("a guess (GrabCut)").wait_for()
+    canvas = page.get_by_role("img", name="Paint over the entity of this image").last
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"], steps=6)
+    page.mouse.up()
+    page.get_by_text("what you painted").wait_for()
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_text("your kept mask").wait_for()
+    mask = drawn_masks.kept(server.workspace, identity)
+    assert mask[16, 10:22].all()
+    assert not mask[:12].any()
+    assert not mask[20:].any()
