@@ -19,6 +19,7 @@ from cifake_core.store.workspace import Workspace
 
 BUNDLED_FOLDER = Path(__file__).parents[2] / "assets" / "generators"
 BUNDLED = ("demo", "cifar10-ldm")
+FLOW_SCHEDULERS = ("DPMSolverMultistep", "UniPCMultistep")  # also fit our own models, which are trained by flow matching
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>.*))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _WANTED = [checking.INDEX, "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors"]
@@ -48,8 +49,10 @@ class Source:
         return self.pipeline in checking.BY_CLASS
 
 
-def find(workspace: Workspace, generator: str) -> Source:
+def find(workspace: Workspace, generator: str, cache: Path | None = None, endpoint: str | None = None) -> Source:
     """The generator of that name; a Hub model is downloaded first (resumed by the client where it stopped).
+
+    `cache`: where a Hub model is kept, None = the client's own place; `endpoint`: another Hub than that of HF_ENDPOINT.
 
     `generator` is "demo" or "cifar10-ldm", a generator of the workspace, a folder, or "owner/model@commit" with all 40
     digits. Raises NotFound, BadInput, Damaged, DownloadFailed.
@@ -72,7 +75,7 @@ def find(workspace: Workspace, generator: str) -> Source:
             f"{generator[:80]!r} is not pinned to a commit, so it could change from one day to the next; "
             "write owner/model@ and the 40 digits of the commit."
         )
-    return _source(generator, _downloaded(match["repo"], match["revision"]), "hub", match["revision"])
+    return _source(generator, _downloaded(match["repo"], match["revision"], cache, endpoint), "hub", match["revision"])
 
 
 def names(workspace: Workspace) -> list[str]:
@@ -138,11 +141,14 @@ def _source(name: str, folder: Path, kind: str, revision: str, steps: int = 0, g
     return Source(name, kind, folder, pipeline, revision, steps, guidance)
 
 
-def _downloaded(repository: str, revision: str) -> Path:
+def _downloaded(repository: str, revision: str, cache: Path | None, endpoint: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED))
+        folder = snapshot_download(
+            repository, revision=revision, cache_dir=cache, endpoint=endpoint, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
+        )
+        return Path(folder)
     except Exception as error:  # the client raises many kinds: no network, no such model, gated, disk full
         reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
         raise DownloadFailed(f"{repository} could not be fetched ({reason}); check the name, the commit and the network.") from error
@@ -169,7 +175,7 @@ def use_scheduler(source: Source, pipeline, name: str) -> str:
     if name != "default":
         if name not in schedulers():
             raise BadInput(f"There is no scheduler {name!r}; take default, {', '.join(schedulers())}.")
-        if source.by_class:
+        if source.by_class and (name not in FLOW_SCHEDULERS or not pipeline.scheduler.config.get("use_flow_sigmas")):
             raise BadInput(f"{source.id!r} was trained for its own scheduler; leave the scheduler at default.")
         try:
             pipeline.scheduler = schedulers()[name].from_config(pipeline.scheduler.config)
