@@ -147,30 +147,40 @@ def test_a_canvas_s_picture_is_a_mask_where_it_is_painted_and_rubbish_is_refused
         drawn_masks.from_png(b"nothing")
 
 
-def test_features_are_what_enters_the_last_layer_at_unit_length_and_no_hook_stays():
+def test_features_are_the_rectified_last_activations_on_cells_and_no_hook_stays():
     torch.manual_seed(0)
     network = networks.build("16x1-32x1").eval()
     detector = Detector(None, network, torch.device("cpu"), RLock())
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), np.uint8)
-    found = features.features_of(detector, pixels)
-    x = (
-        torch.nn.functional.max_pool2d(network.convolutions[0](torch.from_numpy(pixels).float() / 255), 2)
-        .relu()
-        .flatten(1)
-    )
-    expected = network.dense[0](x).relu().detach().numpy()
-    np.testing.assert_allclose(found, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
-    assert not any(module._forward_pre_hooks for module in network.modules())
+    active = network.convolutions[0](torch.from_numpy(pixels).float() / 255).relu().detach().numpy()
+    expected = active.reshape(3, 16, 4, 8, 4, 8).mean((3, 5)).reshape(3, -1)
+    np.testing.assert_allclose(features.features_of(detector, pixels), expected, atol=1e-5)
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_axes_keep_distances_and_what_they_leave_out_is_counted():
+    random = np.random.default_rng(0)
+    flat = np.zeros((200, 90))
+    flat[:, :20] = random.normal(size=(200, 20))
+    axes = features.Axes.fitted(flat)
+    placed = axes.placed(flat)
+    assert placed.shape == (200, 64)
+    assert np.linalg.norm(placed[0] - placed[1]) == pytest.approx(np.linalg.norm(flat[0] - flat[1]), rel=1e-4)
+    strange = flat[:1].copy()
+    strange[0, 80] = 30  # a direction no training image has
+    assert np.linalg.norm(axes.placed(strange) - placed[:1]) == pytest.approx(30, rel=1e-3)
 
 
 def test_the_nearest_training_images_come_first_and_far_is_a_share_of_held_out_images(monkeypatch):
     monkeypatch.setattr(features, "KTH", 2)
-    angles = np.deg2rad([0, 10, 90, 180])
-    train = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-    index = features.FeatureIndex(train, np.array([0.01, 0.1, 0.5, 1.9], np.float32), np.array([0, 0, 1, 1], np.int8))
-    found = index.nearest(np.array([1.0, 0.0], np.float32), k=3)
+    axes = features.Axes(np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
+    train = axes.placed(np.array([[1, 0], [4, 0], [0, 9], [-20, 0]], np.float32))
+    held = np.array([1, 2, 4, 30], np.float32)  # the median, 3, is the unit
+    found = features.FeatureIndex(train, held, np.array([0, 0, 1, 1], np.int8), axes).nearest(
+        np.array([1, 0], np.float32), k=3
+    )
     assert found.rows.tolist() == [0, 1, 2]
-    assert found.distance == pytest.approx(2 * np.sin(np.deg2rad(5)), abs=1e-3)  # the chord of 10°, 0.174
+    assert found.distance == pytest.approx(1.0)  # 3 away from the second nearest
     assert (found.percentile, found.by_label, found.n) == (0.5, (1.0, 0.0), 4)
 
 
@@ -187,6 +197,8 @@ def test_a_run_is_indexed_once_and_a_training_image_is_nearest_to_itself(lab):
 
     near = index.nearest(features.features_of(loading.load(run), part.pixels[[7]])[0])
     assert near.distances[0] == pytest.approx(0, abs=0.05)
+    noise = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), np.uint8)
+    assert index.nearest(features.features_of(loading.load(run), noise)[0]).percentile == 1.0
 
 
 def test_the_hot_spot_is_cut_out_inside_the_picture():

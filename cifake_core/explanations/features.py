@@ -1,9 +1,11 @@
-"""What a detector makes of an image just before it decides: features, kept of the images it learned from.
+"""What a detector sees in an image: its last convolution's activations, kept of the images it learned from.
 
 Two questions are asked of them. Which training images are like this one, in the eyes of the network? And is this image
 far from everything the network has learned from? Source of the second: Sun et al. 2022, "Out-of-Distribution Detection
-with Deep Nearest Neighbors": the distance of unit-length features to the k-th nearest training image. We differ: it is
-told as a percentile of the same distance of held-out images, not as a threshold. It knows no pages.
+with Deep Nearest Neighbors", the distance to the k-th nearest training image. We differ: it is told as a percentile of
+the same distance of held-out images, and the features are not those before the last layer. Those have forgotten all but
+the verdict: measured on the demo, white noise was nearer to the training images than any held-out image.
+It knows no pages.
 """
 
 from dataclasses import dataclass
@@ -12,46 +14,71 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from cifake_core.detectors import loading, runs
 from cifake_core.detectors.loading import Detector
-from cifake_core.detectors.networks import as_input
+from cifake_core.detectors.networks import as_input, convolution_names
 from cifake_core.detectors.runs import WEIGHTS, Run
 from cifake_core.detectors.scoring import on_device
 from cifake_core.errors import Conflict, Damaged
 from cifake_core.explanations import studies
 from cifake_core.explanations.observing import undisturbed
-from cifake_core.images.image_set import ImageSet
+from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.progress import Progress, silent
 from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
 
-VERSION = 1  # raise it whenever stored features would come out differently
+VERSION = 2  # raise it whenever stored features would come out differently
 KTH = 10  # neighbour whose distance counts
 HELD_OUT = 2000  # validation images, half of each label, whose distances are the measure
-FILES = ("train.npy", "distances.npy", "labels.npy")
+FILES = ("train.npy", "distances.npy", "labels.npy", "mean.npy", "axes.npy")
+CELLS = 4  # activations are averaged over 4 × 4 cells: where something is counts, but not to the pixel
+AXES = 63  # principal components that are kept, and one number for all that is left
+FITTED = 4000  # training images the components are found on
 _BATCH = 250
 
 
 def features_of(detector: Detector, pixels: np.ndarray, on_progress: Progress = silent) -> np.ndarray:
-    """What enters the network's last layer, at unit length: uint8 (n, 3, H, W) → float32 (n, d). All-zero stays zero."""
+    """The last convolution's rectified activations on CELLS × CELLS: uint8 (n, 3, H, W) → float32 (n, channels · CELLS²)."""
     seen: list[Tensor] = []
-    last = [module for module in detector.network.modules() if isinstance(module, nn.Linear)][-1]
-    parts = []
+    last = detector.network.get_submodule(convolution_names(detector.network)[-1])
+    parts = [np.zeros((0, 0), np.float32)]
     with detector.lock, undisturbed(detector.network), torch.no_grad():
-        hook = last.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+        hook = last.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
         try:
             for start in range(0, len(pixels), _BATCH):
                 on_progress(start, len(pixels), "Reading features")
                 detector.network(as_input(on_device(pixels[start : start + _BATCH], detector.device)))
-                parts.append(seen.pop().flatten(1).float().cpu().numpy())
+                cells = functional.adaptive_avg_pool2d(seen.pop().relu(), CELLS)  # (N, channels, CELLS, CELLS)
+                parts.append(cells.flatten(1).float().cpu().numpy())
         finally:
             hook.remove()
-    found = np.concatenate(parts) if parts else np.zeros((0, last.in_features), np.float32)
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.where(length > 0, length, 1)
+    return np.concatenate(parts[1:]) if len(parts) > 1 else parts[0]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Principal components of training features: less to keep, and distances that are quick."""
+
+    mean: np.ndarray  # float32 (d,)
+    axes: np.ndarray  # float32 (a, d), orthonormal
+
+    @staticmethod
+    def fitted(features: np.ndarray) -> "Axes":
+        """From features (n, d), n ≥ 1."""
+        mean = features.mean(0)
+        _, _, axes = np.linalg.svd(features - mean, full_matrices=False)
+        return Axes(mean.astype(np.float32), axes[:AXES].astype(np.float32))
+
+    def placed(self, features: np.ndarray) -> np.ndarray:
+        """(n, d) → (n, a + 1): the components, and the length of what they leave out, which strange images have most of."""
+        off = features - self.mean
+        inside = off @ self.axes.T
+        left = np.sqrt(np.maximum((off**2).sum(1) - (inside**2).sum(1), 0))
+        return np.column_stack([inside, left]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -59,7 +86,7 @@ class Nearest:
     """Training images nearest to one image, and how far away they are compared with held-out images."""
 
     rows: np.ndarray  # int (k,): rows of the part "train", nearest first
-    distances: np.ndarray  # float (k,): 0 = the same direction, 2 = the opposite one
+    distances: np.ndarray  # float (k,): 1 = as far as a held-out image typically is from its KTH nearest
     distance: float  # to the KTH nearest
     percentile: float  # share of held-out images that are nearer to the training images, 0 … 1
     by_label: tuple[float, float]  # the same among held-out reals, and among fakes
@@ -70,13 +97,14 @@ class Nearest:
 class FeatureIndex:
     """Features of a run's training images, ready to be asked."""
 
-    train: np.ndarray  # float32 (N, d), in the order of the part "train"
+    train: np.ndarray  # float32 (N, a + 1), in the order of the part "train"
     distances: np.ndarray  # float32 (m,), of held-out images
     labels: np.ndarray  # int8 (m,)
+    axes: Axes
 
     def nearest(self, feature: np.ndarray, k: int = 8) -> Nearest:
         """`feature`: (d,) of `features_of`."""
-        away = _distances(feature[None], self.train)[0]
+        away = _distances(self.axes.placed(feature[None]), self.train)[0]
         most = min(max(k, KTH), len(away))
         near = np.argpartition(away, most - 1)[:most]
         near = near[np.argsort(away[near], kind="stable")]
@@ -85,12 +113,16 @@ class FeatureIndex:
             float((self.distances[rows] < distance).mean())
             for rows in (self.labels >= 0, self.labels == 0, self.labels == 1)
         ]
-        return Nearest(near[:k], away[near[:k]], distance, share[0], (share[1], share[2]), len(self.distances))
+        unit = float(np.median(self.distances)) or 1.0
+        return Nearest(
+            near[:k], away[near[:k]] / unit, distance / unit, share[0], (share[1], share[2]), len(self.distances)
+        )
 
 
 def _distances(some: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Euclidean distances (n, N) of unit vectors."""
-    return np.sqrt(np.maximum(2 - 2 * (some @ train.T), 0))
+    """Euclidean distances (n, N)."""
+    square = (some**2).sum(1)[:, None] + (train**2).sum(1)[None] - 2 * (some @ train.T)
+    return np.sqrt(np.maximum(square, 0))
 
 
 @dataclass(frozen=True)
@@ -114,23 +146,38 @@ def _make(folder: Path, run: Run, image_set: ImageSet, on_progress: Progress) ->
     detector = loading.load(run)
     train, held = image_set.part("train"), image_set.part("validation")
     rows = studies.sample(held.labels, HELD_OUT, seed=0)
-    features = features_of(detector, train.pixels, on_progress)
+    sample = studies.sample(train.labels, FITTED, seed=0)
+    axes = Axes.fitted(features_of(detector, np.ascontiguousarray(train.split_pixels[train.rows[sample]]), on_progress))
+    features = _placed(detector, train, axes, on_progress)
     distances = []
     for start in range(0, len(rows), 100):
         on_progress(start, len(rows), "Measuring held-out images")
-        away = _distances(features_of(detector, held.pixels[rows[start : start + 100]]), features)
+        pixels = np.ascontiguousarray(held.split_pixels[held.rows[rows[start : start + 100]]])
+        away = _distances(axes.placed(features_of(detector, pixels)), features)
         kth = min(KTH, len(features)) - 1
         distances.append(np.partition(away, kth, axis=1)[:, kth])
     try:
         with artifacts.whole_folder(folder) as temporary:
-            np.save(temporary / FILES[0], features.astype(np.float16), allow_pickle=False)
+            np.save(temporary / FILES[0], features.astype(np.float32), allow_pickle=False)
             np.save(temporary / FILES[1], np.concatenate(distances).astype(np.float32), allow_pickle=False)
             np.save(temporary / FILES[2], held.labels[rows], allow_pickle=False)
+            np.save(temporary / FILES[3], axes.mean, allow_pickle=False)
+            np.save(temporary / FILES[4], axes.axes, allow_pickle=False)
             record = {"run": run.id, "n": len(features), "held_out": len(rows), "features": features.shape[1]}
             record |= {"versions": runs.versions(), "created_at": runs.now()}
             artifacts.write_record(temporary, record, list(FILES))
     except Conflict:  # another process made the same meanwhile
         return
+
+
+def _placed(detector: Detector, part: Part, axes: Axes, on_progress: Progress) -> np.ndarray:
+    """(N, a + 1) of all images of a part, a few at a time: the raw features of CIFAKE's would take 180 MB."""
+    parts = []
+    for start in range(0, len(part), 5000):
+        on_progress(start, len(part), "Reading features")
+        pixels = np.ascontiguousarray(part.split_pixels[part.rows[start : start + 5000]])
+        parts.append(axes.placed(features_of(detector, pixels)))
+    return np.concatenate(parts)
 
 
 def folder_of(workspace: Workspace, run: Run) -> Path:
@@ -146,9 +193,11 @@ def stored(workspace: Workspace, run: Run) -> FeatureIndex | None:
 
 @lru_cache(maxsize=4)
 def _opened(folder: Path, _modified_ns: int) -> FeatureIndex:
-    train, distances, labels = (np.load(artifacts.verify(folder, name), allow_pickle=False) for name in FILES)
+    train, distances, labels, mean, axes = (
+        np.load(artifacts.verify(folder, name), allow_pickle=False) for name in FILES
+    )
     if len(distances) != len(labels) or train.ndim != 2:
         raise Damaged(
             f"The features in {folder.name!r} do not fit together; delete the folder and index the run again."
         )
-    return FeatureIndex(train.astype(np.float32), distances, labels)
+    return FeatureIndex(train.astype(np.float32), distances, labels, Axes(mean, axes))

@@ -31,7 +31,7 @@ def similar(run: Run, nearest) -> None:
         column.caption(f"{(':blue[real]', ':orange[fake]')[truth]} {word} · {distance:.2f}")
     fakes = int(part.labels[nearest.rows].sum())
     st.caption(
-        f"Nearest by the angle between features, what enters the network's last layer: {fakes} of {len(nearest.rows)} are fakes. The image is "
+        f"Nearest by what the network's last convolution sees (1 = as far as a held-out image usually is): {fakes} of {len(nearest.rows)} are fakes. The image is "
         f"farther from the training images than **{nearest.percentile:.0%}** of {nearest.n:,} held-out images "
         f"({nearest.by_label[0]:.0%} of the reals, {nearest.by_label[1]:.0%} of the fakes), by the distance to the tenth nearest."
     )
