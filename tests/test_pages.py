@@ -16,6 +16,7 @@ PAGES = [
     "pages/look/metrics.py",
     "pages/look/gradcam.py",
     "pages/look/findings.py",
+    "pages/look/inside.py",
     "pages/look/try_image.py",
 ]
 PATIENCE_S = 120  # the first page with torch on a busy machine

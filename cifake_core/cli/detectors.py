@@ -95,16 +95,18 @@ def evaluate(
     ] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Every metric of a run with its 95 % interval, and the confusion matrix."""
+    """Every metric of a run with its 95 % interval, by group, over seeds, calibrated, and without duplicates."""
     from cifake_core.detectors import runs
-    from cifake_core.evaluation import evaluating
+    from cifake_core.evaluation.reporting.contents import figures_of
 
     workspace = Workspace.current()
-    result = evaluating.evaluate(workspace, runs.open_run(workspace, run), split, threshold).as_dict()
+    result = figures_of(workspace, runs.open_run(workspace, run), split, threshold)
     (tn, fp), (fn, tp) = result["confusion"]
     lines = [f"{run} on {split}, {result['n']} images, threshold {threshold}"]
     lines += [f"  {name:<18} {_plain(name, value)}" for name, value in result["metrics"].items()]
     lines += [f"  truth real: {tn} called real, {fp} called fake", f"  truth fake: {fn} called real, {tp} called fake"]
+    lines += [result[name]["meaning"] for name in ("without_duplicates", "calibration") if result[name]]
+    lines += [f"  threshold {c['value']:g} ({c['name']}): accuracy {percent(c['accuracy'])}" for c in result["thresholds"]]
     show(result, as_json, lines)
 
 

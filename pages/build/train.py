@@ -27,5 +27,5 @@ with shown_errors():
             first = not runs_on(chosen, trained)
             with st.expander("Launch", icon=":material/play_arrow:", expanded=first, key="train_form", on_change="rerun"):
                 launch_form(chosen, trained)
-        jobs_panel("train", kinds=TRAIN, finished=1)
+        jobs_panel("train", kinds=TRAIN | {"estimate-training"}, finished=1)
         results(chosen, moving(known_jobs(TRAIN)))

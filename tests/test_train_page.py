@@ -1,0 +1,90 @@
+"""The parts of the Train page that decide what is shown: filters, smoothing, comparison, whose job a cell is."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from cifake_core import machine_load
+from cifake_core.detectors.runs import Unfinished
+from pages.build.training.figures import curves_figure, smoothed
+from pages.build.training.results import Cell, compared, filtered, job_of, stopped_cells
+from tests.test_page_parts import _Run
+
+
+@dataclass
+class _Set:
+    name: str = "tiny"
+
+
+@dataclass
+class _Job:
+    arguments: dict
+    id: str = field(default="job")
+
+
+def _run(topology: str, seed: int, test: float | None, **settings):
+    run = _Run(topology, seed, 0.9, test)
+    run.record |= {"settings": {"topology": topology, "seed": seed, **settings}, "dataset_digest": "d" * 64}
+    return run
+
+
+def test_smoothing_keeps_that_share_of_the_past_and_none_keeps_the_values():
+    assert smoothed([0.0, 1.0, 1.0], 0.5) == [0.0, 0.5, 0.75]
+    assert smoothed([3.0, 1.0], 0.0) == [3.0, 1.0]
+    assert smoothed([], 0.5) == []
+
+
+def test_on_a_logarithmic_scale_accuracy_is_shown_as_errors(monkeypatch):
+    from pages.build.training import figures
+
+    monkeypatch.setattr(figures, "colours", lambda: {"paper": "#000000"})
+    history = [
+        {"epoch": 1, "validation_accuracy": 0.9, "train_accuracy": 0.8, "validation_loss": 0.3, "train_loss": 0.4}
+    ]
+    errors = curves_figure({"a": history}, "accuracy", log_scale=True)
+    assert errors.layout.yaxis.type == "log"
+    assert errors.data[0].y[0] == pytest.approx(10)
+    plain = curves_figure({"a": history * 3}, "loss", smooth=0.5)
+    assert plain.layout.yaxis.type == "linear"
+    assert len(plain.data) == 3  # validation as it was and smoothed, train smoothed
+
+
+def test_the_leaderboard_is_filtered_by_words_of_topology_and_seed_and_by_accuracy():
+    runs = [_run("32x2-64x1", 0, 0.95), _run("32x2-64x1", 1, 0.93), _run("16x1-64x1", 1, 0.90)]
+    assert filtered(runs, "") == runs
+    assert filtered(runs, "32x2 seed 1") == [runs[1]]
+    assert filtered(runs, "64x1", 0.94) == [runs[0]]
+    assert filtered(runs, "128") == []
+
+
+def test_comparing_two_runs_names_what_differs_and_only_that():
+    table = compared(_run("a", 0, 0.8, epochs=3), _run("a", 1, 0.8, epochs=10))
+    assert set(table[table["differs"]]["what"]) == {"seed", "epochs"}
+    assert not compared(_run("a", 0, 0.8), _run("a", 0, 0.8))["differs"].any()
+
+
+def test_a_cell_belongs_to_the_newest_job_that_asked_for_it_with_that_seed():
+    jobs = [
+        _Job({"dataset": "other", "grid": "quick", "seeds": [0]}),
+        _Job({"dataset": "tiny", "topologies": ["48x1"], "seeds": [0, 7]}, "own"),
+        _Job({"dataset": "tiny", "grid": "quick", "seeds": [0]}, "quick"),
+    ]
+    assert job_of(_Set(), jobs, "48x1-64x1", 7).id == "own"
+    assert job_of(_Set(), jobs, "16x1-64x1", 0).id == "quick"
+    assert job_of(_Set(), jobs, "16x1-64x1", 7) is None
+
+
+def test_a_paused_cell_tells_what_is_kept_and_one_of_no_job_here_is_not_shown():
+    jobs = [_Job({"dataset": "tiny", "grid": "quick", "seeds": [0]})]
+    wishes = [("x", "16x1-64x1", 0, "pause"), ("y", "16x2-64x1", 0, "cancel"), ("z", "128x3-64x1", 0, "pause")]
+    said = stopped_cells(_Set(), jobs, wishes, [Unfinished("x", "16x1-64x1", 0, [{"epoch": 1}, {"epoch": 2}])])
+    assert said == {("16x1-64x1", 0): "paused, 2 epochs are kept", ("16x2-64x1", 0): "cancelled"}
+    assert "seed 0: cancelled" in Cell("16x2-64x1", stopped={0: "cancelled"}).lines()
+
+
+def test_the_meter_reads_a_line_of_the_drivers_tool_and_tells_the_machines_memory():
+    gpu = machine_load.parsed("NVIDIA H200, 87, 1024, 143771")
+    assert (gpu.name, gpu.busy, gpu.memory_used) == ("NVIDIA H200", 0.87, 1 << 30)
+    load = machine_load.now()
+    assert 0 < load.memory_used < load.memory_total
+    assert load.cores >= 1
