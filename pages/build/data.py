@@ -4,11 +4,14 @@ import streamlit as st
 
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
+from pages.build.sets.audit_view import audit
 from pages.build.sets.image_set_view import contents
 from pages.build.sets.importing_form import import_form
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel
 from pages.shared.pickers import image_set_picker
+
+VIEWS = {"Contents": contents, "Audit": audit}
 
 st.title("Data")
 st.caption("An image set holds reals and fakes with their classes. Look at it first: a network learns whatever differs.")
@@ -22,4 +25,7 @@ with shown_errors():
     if not empty:
         chosen = image_set_picker("data_set")
         if chosen is not None:
-            contents(chosen)
+            view = st.segmented_control(
+                "View", list(VIEWS), default="Contents", required=True, key="data_view", bind="query-params", label_visibility="collapsed"
+            )
+            VIEWS[view](chosen)

@@ -10,7 +10,7 @@ from cifake_core.detectors.runs import Run
 from cifake_core.errors import NotFound
 from cifake_core.evaluation import calibrating, deduplicated, evaluating, reference, robustness, thresholds
 from cifake_core.evaluation.audit import auditing
-from cifake_core.evaluation.reporting import commands
+from cifake_core.evaluation.reporting import commands, explained
 from cifake_core.evaluation.scored import Scored, scored
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import FAKE
@@ -23,27 +23,17 @@ def contents(
 ) -> tuple[dict, Scored]:
     """Everything the report says, JSON-able, and the scores its figures are drawn from. Raises NotFound or Damaged.
 
-    Keys: run, dataset, split, n, threshold, headline, paper_accuracy, metrics, confusion, by_class, by_generator, thresholds,
-    calibration, without_duplicates, seeds, robustness, audit (the last four None where they do not apply or were not
-    made), training, images, commands, created_at.
+    Those of `figures_of`, and headline, definitions, robustness, audit (None where they were not made), training, images,
+    commands, created_at, versions.
     """
     image_set = ImageSet.open(workspace, run.dataset)
     view = scored(workspace, run, split)
-    evaluation = evaluating.evaluate(workspace, run, split, threshold, resamples).as_dict()
-    paper = reference.paper_accuracy(image_set) if split == "test" else None
-    both = split == "test" and image_set.has("test")
     found = {
-        **evaluation,
-        "dataset": run.dataset,
-        "paper_accuracy": paper,
+        **figures_of(workspace, run, split, threshold, resamples),
         "definitions": scores.DEFINITIONS,
-        "by_generator": _by_generator(view, threshold),
-        "thresholds": _thresholds(workspace, run, view) if both else [],
-        "calibration": calibrating.calibration(workspace, run, resamples).as_dict() if both else None,
-        "without_duplicates": _without_duplicates(workspace, run, threshold, resamples) if both else None,
-        "seeds": other_seeds(workspace, run, split),
         "robustness": _study(workspace, run, split),
         "audit": auditing.stored(workspace, image_set),
+        "explanations": explained.of_run(workspace, run.id, split),
         "training": _training(run),
         "images": _images(image_set),
         "commands": commands.to_repeat(run, image_set, split, threshold),
@@ -51,6 +41,30 @@ def contents(
         "versions": runs.versions(),
     }
     return {"headline": headline(found), **found}, view
+
+
+def figures_of(
+    workspace: Workspace, run: Run, split: str = "test", threshold: float = 0.5, resamples: int = scores.RESAMPLES
+) -> dict:
+    """All figures of a run, JSON-able: what `evaluate --json` prints. Raises NotFound or Damaged.
+
+    Keys: run, dataset, split, n, threshold, paper_accuracy, metrics, confusion, by_class, by_generator, groups (share of
+    reals and of fakes right for each value of every column that has few), thresholds, calibration, without_duplicates, seeds.
+    """
+    image_set = ImageSet.open(workspace, run.dataset)
+    view = scored(workspace, run, split)
+    both = split == "test" and image_set.has("test")
+    return {
+        **evaluating.evaluate(workspace, run, split, threshold, resamples).as_dict(),
+        "dataset": run.dataset,
+        "paper_accuracy": reference.paper_accuracy(image_set) if split == "test" else None,
+        "by_generator": _by_generator(view, threshold),
+        "groups": {name: evaluating.by_group(view, name, threshold) for name in evaluating.group_columns(view.manifest)},
+        "thresholds": _thresholds(workspace, run, view) if both else [],
+        "calibration": calibrating.calibration(workspace, run, resamples).as_dict() if both else None,
+        "without_duplicates": _without_duplicates(workspace, run, threshold, resamples) if both else None,
+        "seeds": other_seeds(workspace, run, split),
+    }
 
 
 def headline(found: dict) -> str:
