@@ -209,7 +209,7 @@ def test_rows_outside_the_schema_are_refused(changes):
 # ---- damage
 
 
-@pytest.mark.parametrize("name", ["train-pixels.npy", "train.parquet"])
+@pytest.mark.parametrize("name", ["train.parquet"])
 def test_one_flipped_byte_is_found_before_use_and_named(workspace, name):
     made = new_image_set(workspace, "flipped", new_images(2, 1))
     path = made.folder / name
@@ -221,13 +221,35 @@ def test_one_flipped_byte_is_found_before_use_and_named(workspace, name):
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
-@pytest.mark.parametrize("name", ["train-pixels.npy", "train.parquet", "record.json"])
+@pytest.mark.parametrize("name", ["train.parquet", "record.json"])
 def test_a_file_cut_short_is_found_before_use(workspace, name, share):
     made = new_image_set(workspace, "cut", new_images(2, 1))
     path = made.folder / name
     os.truncate(path, int(path.stat().st_size * share))
     with pytest.raises(Damaged, match=name):
         ImageSet.open(workspace, "cut").part("train")
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "gone"])
+def test_a_harmed_pixel_file_is_decoded_again_from_the_parquet(workspace, harm):
+    made = new_image_set(workspace, harm, new_images(40, 7))
+    path = made.folder / "train-pixels.npy"
+    whole = path.read_bytes()
+    data = bytearray(whole)
+    data[len(data) // 2] ^= 1
+    path.write_bytes({"flipped": bytes(data), "cut": whole[:5000], "gone": b""}[harm])
+    if harm == "gone":
+        path.unlink()
+    assert len(made.part("train+validation").pixels) == made.record["rows"]["train"]
+    assert path.read_bytes() == whole
+
+
+def test_pixels_are_not_made_again_from_a_damaged_parquet(workspace):
+    made = new_image_set(workspace, "both", new_images(2, 1))
+    for name in ("train-pixels.npy", "train.parquet"):
+        os.truncate(made.folder / name, 300)
+    with pytest.raises(Damaged, match="train.parquet"):
+        made.pixels("train")
 
 
 def test_a_missing_file_a_missing_set_and_a_missing_split_are_told_apart(workspace):
@@ -238,8 +260,8 @@ def test_a_missing_file_a_missing_set_and_a_missing_split_are_told_apart(workspa
         made.part("holdout")
     with pytest.raises(NotFound, match="there are: whole"):
         ImageSet.open(workspace, "absent")
-    (made.folder / "train-pixels.npy").unlink()
-    with pytest.raises(NotFound, match="train-pixels"):
+    (made.folder / "train.parquet").unlink()
+    with pytest.raises(NotFound, match="train.parquet"):
         made.part("train")
 
 
@@ -249,7 +271,10 @@ def test_listing_shows_complete_sets_only_and_deleting_removes_one(workspace):
         new_image_set(workspace, name, new_images(1, 1))
     (workspace.image_sets / "half").mkdir()
     assert [s.name for s in ImageSet.list(workspace)] == ["a", "b"]
+    for name in ("a", "b"):
+        (workspace.originals / name).mkdir(parents=True)
     ImageSet.delete(workspace, "a")
+    assert [path.name for path in workspace.originals.iterdir()] == ["b"]
     assert [s.name for s in ImageSet.list(workspace)] == ["b"]
     assert not (workspace.image_sets / "a").exists()
     new_image_set(workspace, "half", new_images(1, 1))  # a folder without a record is nothing

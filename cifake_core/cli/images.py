@@ -18,21 +18,24 @@ def register(app: typer.Typer) -> None:
 
 def import_images(
     sources: Annotated[
-        list[str], typer.Argument(help="Parquet files, zip archives or folders; or the word cifake: download it.")
+        list[str], typer.Argument(help="Parquet files, zip archives or folders; or the word cifake, cifake-hugging-face or cifar10: download it.")
     ],
     name: Annotated[str, typer.Option(help="Name of the new image set.")],
     resize: Annotated[
         bool, typer.Option(help="Shrink images that are not 32 x 32; without it they are refused.")
     ] = False,
     jpeg: Annotated[bool, typer.Option(help="Re-encode all as CIFAKE's files are, JPEG 75 4:2:0.")] = False,
+    generator: Annotated[str, typer.Option(help="Who made the fakes, where the source does not say.")] = "",
+    split: Annotated[str, typer.Option(help="train or test: put all images there; left out, the source decides.")] = "",
     note: Annotated[str, typer.Option(help="A sentence kept with the set.")] = "",
     as_json: Json = False,
 ) -> None:
     """Make an image set from Parquet files, zip archives or folders of real and fake images."""
     from cifake_core.images.importing import ImportImages
+    from cifake_core.images.sources.official import DOWNLOADS
 
-    paths = tuple(source if source == "cifake" else str(Path(source).absolute()) for source in sources)
-    result = run_step(ImportImages(paths, name, resize=resize, jpeg=jpeg, note=note))
+    paths = tuple(source if source in DOWNLOADS else str(Path(source).absolute()) for source in sources)
+    result = run_step(ImportImages(paths, name, resize=resize, jpeg=jpeg, generator=generator, split=split, note=note))
     show(result, as_json, [f"Imported {name!r}.", *_described(result)])
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from cifake_core.errors import BadInput, NotFound
-from cifake_core.generators import remaking
 from cifake_core.generators.generating import Generate
 from cifake_core.images.codec import decode, encode_png
 from cifake_core.images.image_set import ImageSet
@@ -28,6 +27,8 @@ class EstimateTime:
 
     def run(self, context: Context) -> dict:
         """The fields of `remaking.Estimate`."""
+        from cifake_core.generators import remaking
+
         context.on_progress(0, 1, "loading the generator and timing two steps")
         found = asdict(remaking.estimate(Generate(**self.step), context.workspace))
         context.on_progress(1, 1, f"{found['images_per_s']} images/s on {found['device']}")
@@ -71,14 +72,22 @@ class Remake:
 
     def run(self, context: Context) -> dict:
         """{"same": every pixel equal, "largest_difference" of a channel, of 255}; the image goes to the scratch folder."""
+        from cifake_core.generators import remaking
+
         images = ImageSet.open(context.workspace, self.dataset)
         there = decode(images.encoded(self.split, self.row))
         manifest = images.manifest("test" if self.split == "test" else "train+validation")
         context.on_progress(0, 1, "making the image again")
-        again, _ = remaking.regenerate(manifest["provenance"].iloc[self.row], context.workspace)
+        again, _ = remaking.regenerate(manifest["provenance"].iloc[self.row], context.workspace, _folder(images))
         if context.scratch is not None:
             with artifacts.whole_file(context.scratch / REMADE) as temporary:
                 temporary.write_bytes(encode_png(again))
         context.on_progress(1, 1, "compared")
         difference = np.abs(again.astype(np.int16) - there.astype(np.int16))
         return {"same": bool((difference == 0).all()), "largest_difference": int(difference.max())}
+
+
+def _folder(images: ImageSet) -> str:
+    """The generator of the request that made the set, as it was named: for a folder its place on this machine."""
+    asked = images.record["source"].get("step")
+    return str(asked.get("generator", "")) if isinstance(asked, dict) else ""

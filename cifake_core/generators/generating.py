@@ -1,6 +1,7 @@
 """Makes an image set with a generator: a plan of images, each with its own seed, made batch by batch, nothing twice.
 
-It does not know how a pipeline samples (painting.py) nor how a set is stored (images/building.py).
+It does not know how a pipeline samples (painting.py) nor how a set is stored (images/building.py). torch is loaded when
+the work begins, not when a page checks a request.
 """
 
 import hashlib
@@ -10,13 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cifake_core.errors import BadInput, Conflict, NotFound
 from cifake_core.generators import pipelines
-from cifake_core.generators.painting import Manner, Painted, Painter, Request, automatic_batch
 from cifake_core.generators.recipe import Recipe, image_seed, load_recipe
+from cifake_core.generators.request import Manner, Painted, Request
 from cifake_core.generators.shards import Shards
 from cifake_core.generators.sheets import write_sheet
 from cifake_core.images.building import new_image_set
@@ -26,6 +28,9 @@ from cifake_core.images.schema import CLASSES, FAKE, SPLITS, NewImage
 from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
+
+if TYPE_CHECKING:
+    from cifake_core.generators.painting import Painter
 
 PREVIEW, PREVIEW_LIST = "preview.png", "preview.json"
 PREVIEW_IMAGES, PREVIEW_COLUMNS = 100, 10
@@ -134,13 +139,17 @@ class Generate:
 
     def batches(self, source: pipelines.Source) -> list[list[Request]]:
         """The plan in batches of nearly equal size, none above the batch: each is made and stored as a whole."""
+        from cifake_core.generators.painting import automatic_batch
+
         plan = self.requests(source)
         parts = -(-len(plan) // (self.batch or automatic_batch(source)))
         size = -(-len(plan) // parts)
         return [plan[start : start + size] for start in range(0, len(plan), size)]
 
-    def painter(self, source: pipelines.Source, on_message=lambda message: None) -> Painter:
+    def painter(self, source: pipelines.Source, on_message=lambda message: None) -> "Painter":
         """The loaded generator, with the batch size of this plan."""
+        from cifake_core.generators.painting import Painter
+
         return Painter(source, self.manner(source), len(self.batches(source)[0]), self.classes, on_message)
 
     def _make(self, context: Context, source: pipelines.Source, shards: Shards) -> None:
@@ -166,14 +175,14 @@ class Generate:
             tick()
 
     def _store(self, context: Context, source: pipelines.Source, shards: Shards, request: str) -> ImageSet:
-        originals = context.workspace.home / "originals" / self.name if self.keep_originals else None
+        originals = context.workspace.originals / self.name if self.keep_originals else None
         return new_image_set(
             context.workspace,
             self.name,
             self._rows(shards, source, originals),
             kind="generated",
-            note=f"Made by {source.id} ({source.pipeline}), seed {self.seed}.",
-            source={"request": request, "generator": source.id, "revision": source.revision, "step": asdict(self)},
+            note=f"Made by {source.title} ({source.pipeline}), seed {self.seed}.",
+            source={"request": request, "generator": source.title, "revision": source.revision, "step": asdict(self)},
             total=shards.images,
             on_progress=context.on_progress,
         )
@@ -245,6 +254,6 @@ def _result(made: ImageSet, source: pipelines.Source) -> dict:
         "images": sum(made.record["rows"].values()),
         "classes": made.record["classes"],
         "duplicates": made.record["duplicates"],
-        "generator": source.id,
+        "generator": source.title,
         "revision": source.revision,
     }

@@ -16,42 +16,12 @@ import torch
 from cifake_core import hardware
 from cifake_core.errors import OutOfMemory
 from cifake_core.generators import pipelines, sampling
+from cifake_core.generators.request import Manner, Painted, Request
 from cifake_core.images.codec import encode_jpeg, shrink
 
 CODEC = "JPEG quality 75, 4:2:0"
 RESIZE = "bicubic, antialiased"
 Tick = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """One image that is asked for."""
-
-    class_name: str
-    index: int  # number within its class
-    seed: int
-    prompt: str = ""
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How images are sampled: the same for all of a set."""
-
-    steps: int
-    guidance: float
-    negative_prompt: str = ""
-    scheduler: str = "default"
-    size: int = 0  # side asked of a text-to-image pipeline; 0 where the model decides
-
-
-@dataclass(frozen=True)
-class Painted:
-    """One finished image: the file as CIFAKE stores it, the picture it was shrunk from, and how it was made."""
-
-    request: Request
-    data: bytes  # JPEG, 32×32
-    original: np.ndarray  # uint8 (H, W, 3), as the pipeline gave it
-    provenance: dict
 
 
 class Engine(Protocol):
@@ -112,7 +82,7 @@ class Painter:
 
     def _provenance(self, request: Request, picture: np.ndarray, slot: int) -> dict:
         return {
-            "generator": self.source.id,
+            "generator": self.source.title,
             "generator_kind": self.source.kind,
             "revision": self.source.revision,
             "pipeline": self.source.pipeline,

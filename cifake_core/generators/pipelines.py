@@ -7,18 +7,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from cifake_core import hardware
 from cifake_core.errors import BadInput, CifakeError, Damaged, DownloadFailed, NotFound, OutOfMemory
-from cifake_core.generators import checking
+from cifake_core.generators import catalogue, checking
 from cifake_core.images.schema import CLASSES
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
 
-BUNDLED_FOLDER = Path(__file__).parents[2] / "assets" / "generators"
-BUNDLED = ("demo", "cifar10-ldm")
+if TYPE_CHECKING:
+    import torch
+
 FLOW_SCHEDULERS = ("DPMSolverMultistep", "UniPCMultistep")  # also fit our own models, which are trained by flow matching
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>.*))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -57,8 +56,8 @@ def find(workspace: Workspace, generator: str, cache: Path | None = None, endpoi
     `generator` is "demo" or "cifar10-ldm", a generator of the workspace, a folder, or "owner/model@commit" with all 40
     digits. Raises NotFound, BadInput, Damaged, DownloadFailed.
     """
-    if generator in BUNDLED:
-        return _own(generator, BUNDLED_FOLDER / generator, "bundled")
+    if generator in catalogue.BUNDLED:
+        return _own(generator, catalogue.BUNDLED_FOLDER / generator, "bundled")
     if re.fullmatch(r"[A-Za-z0-9][\w.-]{0,79}", generator) and (workspace.generators / generator / artifacts.RECORD).exists():
         return _own(generator, workspace.generators / generator, "trained")
     folder = Path(generator).expanduser()
@@ -80,15 +79,18 @@ def find(workspace: Workspace, generator: str, cache: Path | None = None, endpoi
 
 def names(workspace: Workspace) -> list[str]:
     """Generators ready to use on this machine: bundled ones that are there, then those of the workspace."""
-    bundled = [name for name in BUNDLED if (BUNDLED_FOLDER / name / artifacts.RECORD).exists()]
+    bundled = [one.name for one in catalogue.bundled() if one.record is not None]
     trained = sorted(path.parent.name for path in workspace.generators.glob(f"[!.]*/{artifacts.RECORD}"))
     return bundled + [name for name in trained if name not in bundled]
 
 
-def load(source: Source, device: torch.device):
+def load(source: Source, device: "torch.device"):
     """The pipeline on the device, ready to sample. Raises BadInput, Damaged or OutOfMemory."""
     import diffusers
+    import torch
     import transformers
+
+    from cifake_core import hardware
 
     diffusers.utils.logging.disable_progress_bar()  # both draw bars on their own; progress is reported in one way here
     transformers.utils.logging.disable_progress_bar()
@@ -155,6 +157,8 @@ def _downloaded(repository: str, revision: str, cache: Path | None, endpoint: st
 
 
 def _check_numbers(source: Source, pipeline) -> None:
+    import torch
+
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             for parameter in part.parameters():

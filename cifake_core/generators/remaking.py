@@ -13,7 +13,8 @@ from cifake_core import hardware
 from cifake_core.errors import BadInput, Conflict
 from cifake_core.generators import pipelines
 from cifake_core.generators.generating import Generate
-from cifake_core.generators.painting import Manner, Painter, Request
+from cifake_core.generators.painting import Painter
+from cifake_core.generators.request import Manner, Request
 from cifake_core.images.codec import decode
 from cifake_core.store.workspace import Workspace
 
@@ -47,14 +48,16 @@ def estimate(step: Generate, workspace: Workspace) -> Estimate:
     return Estimate(images, round(loading, 2), round(loading + total, 1), round(images / total, 2), painter.device.type)
 
 
-def regenerate(provenance: dict | str, workspace: Workspace) -> tuple[np.ndarray, np.ndarray]:
+def regenerate(provenance: dict | str, workspace: Workspace, folder: str = "") -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 (32, 32, 3) as stored, and (H, W, 3) as the pipeline gave them: the same as before on the same kind of device.
 
+    `folder`: where the generator lies, if it was one of the machine's folders; records tell only its name.
     Raises Conflict if the generator of that name has other weights now, BadInput for a provenance not written here.
     """
     made = json.loads(provenance) if isinstance(provenance, str) else provenance
     try:
-        source = pipelines.find(workspace, made["generator"])
+        named = made["generator"]
+        source = pipelines.find(workspace, folder if folder and made.get("generator_kind") == "folder" else named)
         manner = Manner(made["steps"], made["guidance"], made["negative_prompt"], made["scheduler_asked"], made["size"])
         request = Request(made["class"], made["index"], made["seed"], made["prompt"])
         batch, slot, revision = made["batch"], made["slot"], made["revision"]
@@ -64,16 +67,6 @@ def regenerate(provenance: dict | str, workspace: Workspace) -> tuple[np.ndarray
         raise Conflict(f"The generator {source.id!r} has other weights than when the image was made; get those it was made with.")
     painted = Painter(source, manner, batch, (request.class_name,), lambda message: None).repaint(request, slot)
     return decode(painted.data), painted.original
-
-
-def recalled(provenance: dict | str) -> dict:
-    """The settings of `Generate` that made an image, for filling a form: generator, steps, guidance and so on."""
-    made = json.loads(provenance) if isinstance(provenance, str) else provenance
-    keys = {"generator": "generator", "steps": "steps", "guidance": "guidance", "negative_prompt": "negative_prompt"}
-    keys |= {"scheduler_asked": "scheduler", "size": "size"}
-    return {ours: made[theirs] for theirs, ours in keys.items() if theirs in made}
-
-
 
 
 def _timed(painter: Painter, batch: list[Request], steps: int) -> float:

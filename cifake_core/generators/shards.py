@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cifake_core.generators.painting import Painted
+from cifake_core.generators.request import Painted
 from cifake_core.images.codec import encode_png
 from cifake_core.store import artifacts
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput, Damaged, NotFound, Refused
 from cifake_core.images.schema import FAKE, LABELS, MANIFEST_COLUMNS, REAL
+from cifake_core.images.rederiving import rederive
 from cifake_core.images.splitting import validation_rows
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
@@ -86,10 +87,11 @@ class ImageSet:
 
     @staticmethod
     def delete(workspace: Workspace, name: str) -> None:
-        """Removes the set: first its record, so that a crash midway leaves nothing that looks complete."""
+        """Removes the set and its full-size originals: first its record, so that a crash midway leaves nothing that looks complete."""
         folder = ImageSet.open(workspace, name).folder
         (folder / artifacts.RECORD).unlink()
         shutil.rmtree(folder)
+        shutil.rmtree(workspace.originals / name, ignore_errors=True)
 
     @property
     def name(self) -> str:
@@ -130,9 +132,18 @@ class ImageSet:
         return _manifest(self.folder, self.digest, self._split_of(name)).iloc[rows].reset_index(drop=True)
 
     def pixels(self, split: str) -> np.ndarray:
-        """The memory-mapped uint8 (N, 3, 32, 32) of an official split, read-only; row i is row i of its Parquet."""
+        """The memory-mapped uint8 (N, 3, 32, 32) of an official split, read-only; row i is row i of its Parquet.
+
+        A missing or damaged pixel file is decoded again from the Parquet, which holds all there is to know.
+        """
         self._check_split(split)
-        return np.load(_verified(self.folder, f"{split}-pixels.npy"), mmap_mode="r")
+        name = f"{split}-pixels.npy"
+        try:
+            path = _verified(self.folder, name)
+        except (Damaged, NotFound):
+            rederive(_verified(self.folder, f"{split}.parquet"), self.folder / name)
+            path = _verified(self.folder, name)
+        return np.load(path, mmap_mode="r")
 
     def encoded(self, split: str, row: int) -> bytes:
         """The stored file of one image: `row` counts in the official split, as `Part.rows` does."""

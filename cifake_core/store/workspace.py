@@ -33,6 +33,11 @@ class Workspace:
         return self.home / "generators"
 
     @property
+    def originals(self) -> Path:
+        """Full-size pictures of generated sets, a folder each."""
+        return self.home / "originals"
+
+    @property
     def jobs(self) -> Path:
         return self.home / "jobs"
 

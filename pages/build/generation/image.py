@@ -71,7 +71,7 @@ def _original(made: dict) -> bytes | None:
     named = made.get("original")
     if not isinstance(named, str):
         return None
-    root = (Workspace.current().home / "originals").resolve()
+    root = Workspace.current().originals.resolve()
     path = (Workspace.current().home / named).resolve()
     return path.read_bytes() if path.is_relative_to(root) and path.suffix == ".png" and path.is_file() else None
 

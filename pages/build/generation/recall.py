@@ -34,6 +34,8 @@ def request_of(made: dict) -> dict:
     guidance = made.get("guidance")
     if isinstance(guidance, int | float) and 0 <= guidance <= 50:
         numbers["guidance"] = float(guidance)
+    if made.get("generator_kind") == "folder":  # a record tells a folder's name, not its place: the form's generator stays
+        texts.pop("generator", None)
     scheduler = made.get("scheduler_asked")
     return texts | numbers | ({"scheduler": scheduler} if scheduler in SCHEDULERS else {})
 
