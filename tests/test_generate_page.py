@@ -223,3 +223,77 @@ def test_without_reals_the_training_view_offers_to_render_some(workspace):
     app.segmented_control(key="generate_view").set_value("Train a generator").run()
     app.button(key="generate_render").click().run()
     assert [job.kind for job in queue.jobs(workspace)] == ["render-demo"]
+
+
+# ---- how good they are
+
+
+def measured(workspace, name: str = "made <b>1</b>", value: float = 0.5) -> None:
+    """A measurement as the step leaves it."""
+    from cifake_core.evaluation.quality import measuring
+    from cifake_core.images.codec import encode_png
+    from cifake_core.store import artifacts
+
+    share = {"value": value, "low": value - 0.1, "high": value + 0.1}
+    cloud = {"frechet": {"value": 3.0, "low": 2.0, "high": 4.0}, "kernel": {"value": 0.01, "spread": 0.002, "subsets": 50, "size": 100}}
+    near = {"median": 900.0, "median_held_out": 950.0, "closest": 500.0, "closest_held_out": 510.0, "near": share}
+    record = {
+        "set": name, "reals": "cifake", "n": 400, "classifier": {"held_out": share, "n_train": 50, "n_held_out": 40}, "recognised": share,
+        "recognised_by_class": dict.fromkeys(CLASS_NAMES, share), "distances": {"n": 400, "n_reference": 400, "fakes": cloud, "floor": cloud},
+        "copying": {"n": 100, "pixels": near, "features": near}, "detector": None,
+    }  # fmt: skip
+    with artifacts.whole_folder(measuring.results_folder(workspace) / f"{name[:4]}{value}") as folder:
+        for file in (measuring.PAIRS, measuring.SAMPLES):
+            (folder / file).write_bytes(encode_png(np.zeros((32, 32, 3), np.uint8)))
+        artifacts.write_record(folder, record, [measuring.PAIRS, measuring.SAMPLES])
+
+
+def quality_of():
+    app = opened(PAGE)
+    return app.segmented_control(key="generate_view").set_value("How good they are").run()
+
+
+def test_measurements_stand_side_by_side_with_their_intervals_and_names_as_they_are(workspace):
+    measured(workspace, value=0.5)
+    measured(workspace, "g7", value=0.75)
+    app = quality_of()
+    assert not app.exception
+    (table,) = [frame.value for frame in app.dataframe]
+    assert {"g7", "made <b>1</b>", "held-out reals"} <= set(table.columns)
+    assert "75.0 % (65.0 % to 85.0 %)" in table["g7"].tolist()
+
+
+def test_measuring_without_reals_says_what_to_do_first(workspace):
+    made(workspace)
+    app = quality_of()
+    assert not app.exception
+    assert "Measuring needs reals" in everything_said(app)
+
+
+def test_a_measurement_is_launched_as_the_job_its_command_line_names(workspace):
+    made(workspace)
+    random = np.random.default_rng(0)
+    rows = [
+        NewImage(encode_jpeg(random.integers(0, 256, (32, 32, 3), np.uint8)), 0, k, split)
+        for split in ("train", "test") for k in range(10) for _ in range(10)
+    ]  # fmt: skip
+    new_image_set(workspace, "reals", rows)
+    app = quality_of()
+    app.multiselect(key="generate_quality_sets").set_value(["made-1"]).run()
+    app.button(key="generate_quality_launch").click().run()
+    assert not app.exception
+    (job,) = queue.jobs(workspace)
+    assert (job.kind, job.arguments["reals"], job.arguments["sets"]) == ("generator-quality", "reals", ["made-1"])
+
+
+def test_the_launch_of_a_generation_loads_no_torch_in_the_process_of_the_page():
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; from cifake_core.jobs.registry import step; step('generate', {'name': 'x'});"
+        "step('estimate', {'step': {'name': 'x'}}); step('train-generator', {'dataset': 'a', 'name': 'b'});"
+        "step('generator-quality', {'reals': 'a', 'sets': ['b']}); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
