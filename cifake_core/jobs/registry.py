@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "zoo": "cifake_core.generators.zoo:BuildZoo",
     "freeze-catalogue": "cifake_core.generators.hub.listing:FreezeCatalogue",
     "sample-catalogue": "cifake_core.generators.hub.sampling:SampleCatalogue",
+    "generator-quality": "cifake_core.evaluation.quality.measuring:MeasureGenerators",
     "combine": "cifake_core.images.combining:CombineSets",
     "train": "cifake_core.detectors.grid:TrainGrid",
     "estimate-training": "cifake_core.detectors.estimating:EstimateTraining",
