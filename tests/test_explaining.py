@@ -7,6 +7,7 @@ import pytest
 
 from cifake_core.detectors import loading, runs
 from cifake_core.errors import BadInput, Damaged, Refused
+from cifake_core.evaluation.reporting import explained
 from cifake_core.explanations import entity, entity_words, fast_cam, needing, stored_maps, studies, treating
 from cifake_core.explanations.entity import EntityTest
 from cifake_core.explanations.explaining import ExplainSplit
@@ -101,6 +102,10 @@ def test_the_entity_test_gives_every_figure_by_group_with_its_interval(lab, run,
     assert step.run(Context(lab))["created_at"] == result["created_at"]
     table = studies.images_of(lab, result)
     assert np.isfinite(table["logit mean background"]).all()
+    carried = explained.of_run(lab, run.id, "test")["entity_test"]
+    assert carried["verdict"] == result["verdict"]
+    mass = place["gradcam"]["mass"]["all"]
+    assert ("Grad-CAM: relevance on the entity", f"{mass['value']:.2%}", f"{mass['low']:.2%} – {mass['high']:.2%}", f"{mass['n']:,}") in explained.entity_lines(carried)
 
 
 def test_too_few_images_with_a_mask_are_refused(lab, run, tmp_path):

@@ -128,3 +128,32 @@ def test_methods_that_look_at_the_input_are_kept_under_no_layer_and_others_under
     assert Question("occlusion", ("a",)).layer_name(["a"]) == methods.SIZE_OF_INPUT
     assert Question("gradcam").layer_name(["a", "b"]) == "b"
     assert Question("gradcam", ("a", "b", "a")).layer_name(["a", "b"]) == "a+b"
+
+
+def test_every_view_of_the_page_shows_what_was_measured(lab, run, monkeypatch):
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+    from cifake_core.explanations import entity
+    from cifake_core.explanations.trust import Trust
+
+    monkeypatch.setattr(entity, "QUALITY_IMAGES", 10)
+    trusted = Trust(run.id, ("gradcam",), n=20, road_n=0).run(Context(lab))
+    tested = entity.EntityTest(run.id, masks="centre", methods=("gradcam",)).run(Context(lab))
+    app = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=120).run()
+    app.switch_page("pages/look/gradcam.py").run()
+    expected = {
+        "One image, all methods": "Faithfulness of the maps",
+        "On average": "averaged",
+        "As training went on": "told right",
+        "Can the map be trusted?": trusted["verdict"][:30],
+        "Entity or background?": "With the background flattened",
+    }
+    assert tested["verdict"].startswith(expected["Entity or background?"])
+    for view, words in expected.items():
+        app.segmented_control(key="gradcam_view").set_value(view).run()
+        assert not app.exception, (view, app.exception[0].message)
+        assert not app.error, (view, app.error[0].value)
+        said = "\n".join(element.value for kind in ("markdown", "caption", "info") for element in app.get(kind))
+        assert words in said.replace("\\", ""), view

@@ -15,9 +15,11 @@ from cifake_core.detectors.runs import WEIGHTS, Run
 from cifake_core.errors import Conflict
 from cifake_core.step import Step
 from cifake_core.store import artifacts
+from cifake_core.store.studies import RESULT, found
+from cifake_core.store.studies import studies as studies
 from cifake_core.store.workspace import Workspace
 
-RESULT, IMAGES = "result.json", "images.parquet"
+IMAGES = "images.parquet"
 
 
 def folder_of(workspace: Workspace, kind: str, version: int, step: Step, run: Run, more: str = "") -> Path:
@@ -25,13 +27,6 @@ def folder_of(workspace: Workspace, kind: str, version: int, step: Step, run: Ru
     asked = [version, run.record["dataset_digest"], run.record["sha256"][WEIGHTS], asdict(step), more]
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=list).encode()).hexdigest()
     return workspace.home / "studies" / kind / f"{run.id}-{digest[:10]}"
-
-
-def found(folder: Path) -> dict | None:
-    """The result kept there, or None. Raises Damaged."""
-    if not (folder / artifacts.RECORD).exists():
-        return None
-    return artifacts.read_json(artifacts.verify(folder, RESULT))
 
 
 def keep(folder: Path, result: dict, images: pd.DataFrame) -> dict:
@@ -45,13 +40,6 @@ def keep(folder: Path, result: dict, images: pd.DataFrame) -> dict:
     except Conflict:  # another process did the same study meanwhile
         return found(folder) or result
     return result
-
-
-def studies(workspace: Workspace, kind: str, run_id: str | None = None) -> list[dict]:
-    """Results of all studies of a kind ("trust", "entity-test"), newest first; of one run if it is named."""
-    folders = [record.parent for record in (workspace.home / "studies" / kind).glob(f"[!.]*/{artifacts.RECORD}")]
-    results = [result for result in map(found, folders) if result and run_id in (None, result["run"])]
-    return sorted(results, key=lambda result: result["created_at"], reverse=True)
 
 
 def images_of(workspace: Workspace, result: dict) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import base64
 import json
 from html import escape
 
-from cifake_core.evaluation.reporting import figures
+from cifake_core.evaluation.reporting import explained, figures
 from cifake_core.evaluation.scored import Scored
 from cifake_core.evaluation.selecting import Selection, rows
 from cifake_core.images.sprite import sprite
@@ -51,6 +51,7 @@ def page(found: dict, view: Scored) -> str:
         _duplicates(found),
         _robustness(found),
         _audit(found),
+        _explained(found),
         _mistakes(found, view),
         _training(found),
         _repeat(found),
@@ -163,6 +164,19 @@ def _robustness(found: dict) -> str:
     text += _figures([_figure(svg, f"Accuracy under {name}.") for name, svg in figures.robustness_figures(study).items()])
     header = ("transform", "accuracy", "95 % interval", "real", "fake", "AUC", "what fails")
     return _section("Robustness", text + _table(header, lines))
+
+
+def _explained(found: dict) -> str:
+    """The paper's claim and our figures, and how far maps can be trusted; nothing where neither was measured."""
+    given = found.get("explanations") or {}
+    text = ""
+    if test := given.get("entity_test"):
+        text += f"<blockquote>{escape(test['claim'])}</blockquote>" + _paragraph(test["verdict"][0].upper() + test["verdict"][1:])
+        text += _table(("", "value", "95 % interval", "images"), explained.entity_lines(test))
+        text += _paragraph(f"Masks of the entity: {test['masks']['source']}. Maps at {test['layer']}.")
+    if trust := given.get("trust"):
+        text += _paragraph(trust["verdict"]) + _table(("map", "layer", "beside RandomCAM", "deletion", "insertion"), explained.trust_lines(trust))
+    return _section("Entity or background?", text) if text else ""
 
 
 def _audit(found: dict) -> str:
