@@ -49,6 +49,8 @@ def entity_masks(part: Part, rows: np.ndarray, source: str = "auto", on_progress
         chosen = "truth" if rendered(manifest).all() and len(rows) else "grabcut"
     if chosen == "truth":
         return true_masks(manifest, on_progress)
+    if chosen == USER:
+        raise BadInput("Painted masks lie in a workspace; read them by kept_masks.")
     if chosen not in SOURCES:
         return imported(Path(chosen), manifest["image_id"].to_numpy())
     found = segmented(part.pixels[rows], chosen, on_progress)

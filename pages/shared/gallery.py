@@ -17,6 +17,7 @@ from cifake_core.evaluation.selecting import Selection
 from cifake_core.images.sprite import png, sprite
 from pages.shared.guard import literal, shown_errors
 from pages.shared.palette import colours
+from pages.shared.pickers import link_to, run_label
 from pages.shared.sheet import Tile, sheet
 
 CELLS = {
@@ -242,6 +243,11 @@ def _large(view: View, row: int, more: Callable[[int], None] | None) -> None:
         )
     mark = ":green-badge[right]" if truth == verdict else ":red-badge[wrong]"
     st.markdown(f"{mark} A **{_coloured(truth)}** {word}, called **{_coloured(verdict)}**: {probability:.2%} fake.")
+    if scores.split == "test":
+        link_to(
+            "try_image", "What if it were altered?", icon=":material/tune:", try_run=run_label(scores.run),
+            image_id=str(scores.image_ids[row]), help="Sliders, a painted mask and similar training images for this image.",
+        )  # fmt: skip
     st.table(_facts(scores, row), border="horizontal")
 
 

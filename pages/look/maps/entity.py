@@ -16,6 +16,7 @@ SOURCES = {
     "saliency": "saliency",
     "centre": "a disc in the centre",
     "truth": "the truth (rendered images only)",
+    "user": "masks you painted on Try an image",
 }
 _OVERALL = {"all", "real", "fake", "TP", "FN", "TN", "FP"}
 

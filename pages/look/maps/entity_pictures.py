@@ -1,10 +1,13 @@
 """What the test of entity and background did to images, and how good its masks are, as pictures."""
 
+from contextlib import suppress
+
 import numpy as np
 import streamlit as st
 
 from cifake_core.detectors.runs import Run
-from cifake_core.images.image_set import ImageSet
+from cifake_core.errors import NotFound
+from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.images.sprite import png
 from cifake_core.store.workspace import Workspace
 from pages.look.maps.studying import share
@@ -24,7 +27,7 @@ def treatments(result: dict, run: Run) -> None:
 @st.cache_data(max_entries=20, show_spinner="Drawing what was done …")
 def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes]]:
     from cifake_core.detectors import runs
-    from cifake_core.explanations import masks, overlay, studies, treating
+    from cifake_core.explanations import overlay, studies, treating
 
     workspace = Workspace.current()
     result = next(study for study in studies.studies(workspace, "entity-test", run_id) if study["folder"] == folder)
@@ -32,8 +35,8 @@ def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes
     part = image_set.part(result["split"])
     table = studies.images_of(workspace, result)
     rows = table["row"].to_numpy()[np.linspace(0, len(table) - 1, EXAMPLES).astype(int)]
-    found = masks.entity_masks(part, rows, result["masks"]["source"] if result["masks"]["source"] != "imported" else "grabcut")
-    images, entity = part.pixels[rows].astype(np.float32) / 255, found.entity
+    entity = _entity(workspace, image_set, part, rows, result["masks"]["source"])
+    images = part.pixels[rows].astype(np.float32) / 255
     other = treating.partners(part.labels[rows], np.zeros(len(rows), int), other=True)
     parts = treating.equal_parts(entity)
     shown = {
@@ -55,12 +58,25 @@ def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes
     return list(shown), lines
 
 
+def _entity(workspace: Workspace, image_set: ImageSet, part: Part, rows: np.ndarray, source: str) -> np.ndarray:
+    """Masks bool (n, H, W) as the study had them; imported ones lie elsewhere, and painted ones may be gone: GrabCut's then."""
+    from cifake_core.explanations import masks
+
+    if source == masks.USER:
+        with suppress(NotFound):
+            found = masks.kept_masks(workspace, part, image_set.digest, source)
+            if found.known[rows].all():
+                return found.entity[rows]
+    guess = "grabcut" if source in ("imported", masks.USER) else source
+    return masks.entity_masks(part, rows, guess).entity
+
+
 def mask_quality(result: dict) -> None:
     """Where the masks come from; for guesses, how good they are where the truth is known."""
     given = result["masks"]
     st.subheader("The masks it rests on", anchor="masks")
     if not given["quality"]:
-        said = {"truth": "the truth: the images were rendered, and the renderer knows the entity", "imported": "masks that were imported"}
+        said = {"truth": "the truth: the images were rendered, and the renderer knows the entity", "imported": "masks that were imported", "user": "painted by hand on Try an image"}
         st.caption(f"Source: {said.get(given['source'], given['source'])}. They cover {100 * given['area']:.1f} % of the picture on average.")
         return
     quality = given["quality"]
