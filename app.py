@@ -63,6 +63,12 @@ navigation = st.navigation(
                 help="Where maps gather, what lies under them, and what a network's logit goes with.",
             ),
             st.Page(
+                "pages/look/unseen.py",
+                title="Unseen generators",
+                icon=":material/travel_explore:",
+                help="Does a detector see fakes of generators it has never met?",
+            ),
+            st.Page(
                 "pages/look/try_image.py",
                 title="Try an image",
                 icon=":material/upload:",

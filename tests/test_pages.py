@@ -18,6 +18,7 @@ PAGES = [
     "pages/look/findings.py",
     "pages/look/inside.py",
     "pages/look/try_image.py",
+    "pages/look/unseen.py",
 ]
 PATIENCE_S = 120  # the first page with torch on a busy machine
 

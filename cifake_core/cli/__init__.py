@@ -9,7 +9,7 @@ import sys
 import typer
 
 from cifake_core.cli import catalogue, forensics
-from cifake_core.cli import detectors, evaluation, explanations, generators, images, jobs, quality, server, studies, trying
+from cifake_core.cli import detectors, evaluation, explanations, generators, images, jobs, quality, server, studies, trying, unseen
 from cifake_core.errors import CifakeError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (images, generators, detectors, evaluation, explanations, jobs, quality, server, studies, trying, catalogue, forensics):
+for commands in (images, generators, detectors, evaluation, explanations, jobs, quality, server, studies, trying, unseen, catalogue, forensics):
     commands.register(app)
 
 

@@ -1,0 +1,100 @@
+"""Train on A, test on B, for every generator or family; and leave one out. Every cell leads to its images.
+
+A detector that learned from a generator is judged on the half of its images it did not learn from. Commands: `python -m
+cifake_core study matrix`, `study leave-one-out`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cifake_core.errors import BadInput
+from cifake_core.step import Context
+from cifake_core.studies.unseen import judging, recipes
+from cifake_core.studies.unseen.fitting import Bench, fit
+from cifake_core.studies.unseen.judging import Scores
+from cifake_core.studies.unseen.pools import Pool, Source, open_pool
+from cifake_core.studies.unseen.shelves import Meter, Shelf, described, scores_table
+
+BY = ("family", "generator")
+
+
+@dataclass(frozen=True)
+class _Study(Source):
+    by: str = "family"
+    detector: str = "residual"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        recipes.named(self.detector)
+        if self.by not in BY:
+            raise BadInput(f"A study goes by {self.by!r}; take {' or '.join(BY)}.")
+
+    def _groups(self, pool: Pool) -> dict[str, list[str]]:
+        """Family or generator → its generators."""
+        if self.by == "generator":
+            return {name: [name] for name in pool.names}
+        return {family: [n for n in pool.names if pool.families[n] == family] for family in sorted(set(pool.families.values()))}
+
+    def _fit_rows(self, kind: str, context: Context, plan: Callable[[Pool], dict[str, list[str]]], judged: Callable[[Pool, str], list[str]]) -> dict:
+        """One detector a row of `plan` (row → generators to learn from), judged on the generators `judged` names for it."""
+        pool = open_pool(context.workspace, self, context.on_progress)
+        shelf = Shelf.of(context.workspace, kind, self, pool.digest)
+        if (there := shelf.found()) is not None:
+            return there
+        wanted = plan(pool)
+        bench, meter, half = Bench(pool, shelf.measured), Meter(len(wanted), context.on_progress), learned_half(pool)
+        rows, tables = [], []
+        for number, (source, names) in enumerate(wanted.items()):
+            learned = np.flatnonzero(np.isin(pool.generators, names) & half)
+            scores: Scores = shelf.unit(f"unit-{number}", lambda learned=learned: fit(bench, learned, recipes.named(self.detector), self.seed, meter.part))
+            groups = {name: _unlearned(pool, name, names, half) for name in judged(pool, source)}
+            families = _by_family(pool, groups)
+            summary = judging.summary(scores, groups)
+            summary["families"] = {family: judging.macro_of([judging.judge(scores, groups[n]) for n in members]) for family, members in families.items()}
+            rows.append({"source": source, "n_fakes": len(learned), **summary, "learned_from": names})
+            tables.append(scores_table(pool, source, scores, np.concatenate(list(groups.values()))))
+            meter.finished()
+        return shelf.keep({**described(kind, self, pool), "rows": rows}, pd.concat(tables, ignore_index=True))
+
+
+def learned_half(pool: Pool) -> np.ndarray:
+    """bool (n,): the half of each generator's images that may be learned from, decided by the picture alone."""
+    return np.array([int(key[16:24], 16) % 2 == 0 for key in pool.image_ids], dtype=bool)
+
+
+def _unlearned(pool: Pool, name: str, learned: list[str], half: np.ndarray) -> np.ndarray:
+    rows = pool.rows([name])
+    return rows[~half[rows]] if name in learned else rows
+
+
+def _by_family(pool: Pool, groups: dict[str, np.ndarray]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in groups:
+        found.setdefault(pool.families[name], []).append(name)
+    return found
+
+
+@dataclass(frozen=True)
+class StudyMatrix(_Study):
+    """A row for each family or generator to learn from, a column for each generator to be judged on."""
+
+    def run(self, context: Context) -> dict:
+        """{"rows": [{"source", "generators": {name: numbers}, "families", "macro", "pooled", …}], …}; numbers as in `judging`."""
+        return self._fit_rows("matrix", context, self._groups, lambda pool, _source: pool.names)
+
+
+@dataclass(frozen=True)
+class StudyLeaveOneOut(_Study):
+    """For each family or generator: a detector of all others, judged on it."""
+
+    def run(self, context: Context) -> dict:
+        """{"rows": [{"source": what was left out, "generators": {name: numbers}, …}], …}: each judged by a detector that never met it."""
+
+        def others(pool: Pool) -> dict[str, list[str]]:
+            return {left: [n for n in pool.names if n not in members] for left, members in self._groups(pool).items()}
+
+        return self._fit_rows("leave-one-out", context, others, lambda pool, left: self._groups(pool)[left])

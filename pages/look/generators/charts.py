@@ -1,0 +1,96 @@
+"""Charts of the page Unseen generators as Vega-Lite descriptions. No metric is computed here; a click names what was clicked."""
+
+import streamlit as st
+
+from cifake_core.studies.unseen import published
+from pages.shared import palette
+
+FAMILY_COLOURS = ("#2a9d8f", "#c2507a", "#8a6fd1", "#b8860b", "#5b8db8", "#7d8c3c", "#a0522d")  # readable on white and near-black
+_ESTIMATE = ("value", "low", "high")
+
+
+def family_colours(families: dict[str, str]) -> dict[str, str]:
+    """Family → colour, the same on every chart of a set."""
+    names = sorted(set(families.values()))
+    return {name: FAMILY_COLOURS[i % len(FAMILY_COLOURS)] for i, name in enumerate(names)}
+
+
+def _clicked(key: str, field: str) -> str | None:
+    """What was clicked in the chart of that key on the last run."""
+    event = st.session_state.get(key)
+    points = (event or {}).get("selection", {}).get("picked") or []
+    return points[0].get(field) if points else None
+
+
+def _show(spec: dict, key: str, alt: str, height: int) -> None:
+    spec = {**spec, "height": height, "config": {"view": {"stroke": None}}}
+    st.vega_lite_chart(spec, width="stretch", height=height, alt=alt, key=key, on_select="rerun", selection_mode="picked")
+
+
+def bars(rows: list[dict], title: str, chance: float | None, key: str) -> str | None:
+    """A bar for each generator with its interval, coloured by family; rows: generator, family, n, value, low, high. Gives the clicked one."""
+    order = [row["generator"] for row in sorted(rows, key=lambda row: (row["family"], -row["value"]))]
+    colours = family_colours({row["generator"]: row["family"] for row in rows})
+    y = {"field": "generator", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 230}}
+    x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": title, "axis": {"format": ".0%"}}
+    tooltip = [{"field": name} for name in ("generator", "family", "n")] + [{"field": name, "format": ".3f"} for name in _ESTIMATE]
+    layers = [
+        {
+            "params": [{"name": "picked", "select": {"type": "point", "fields": ["generator"]}}],
+            "mark": {"type": "bar", "height": {"band": 0.72}, "cursor": "pointer"},
+            "encoding": {
+                "y": y, "x": {"field": "value", **x}, "tooltip": tooltip,
+                "color": {"field": "family", "scale": {"domain": list(colours), "range": list(colours.values())}, "legend": {"orient": "top", "title": None}},
+                "opacity": {"condition": {"param": "picked", "value": 0.95}, "value": 0.4},
+            },
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 2, "color": palette.colours()["muted"]},
+            "encoding": {"y": y, "x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}, "tooltip": tooltip},
+        },
+    ]  # fmt: skip
+    if chance is not None:
+        rule = {"type": "rule", "strokeDash": [4, 4], "color": palette.colours()["muted"]}
+        layers.append({"data": {"values": [{"at": chance}]}, "mark": rule, "encoding": {"x": {"field": "at", "type": "quantitative"}}})
+    _show({"data": {"values": rows}, "layer": layers}, key, f"{title} for each of {len(rows)} generators, with 95 % intervals.", 19 * len(rows) + 80)
+    return _clicked(key, "generator")
+
+
+def matrix(rows: list[dict], key: str) -> tuple[str, str] | None:
+    """Learned from (down) × judged on (across), coloured by AUC around chance; rows: source, generator, family, n, value, low, high."""
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    names = list(dict.fromkeys(row["generator"] for row in rows))
+    encoding = {
+        "x": {"field": "generator", "type": "nominal", "sort": names, "title": "judged on", "axis": {"labelAngle": -60, "labelLimit": 150}},
+        "y": {"field": "source", "type": "nominal", "sort": sources, "title": "learned from", "axis": {"labelLimit": 200}},
+        "color": {
+            "field": "value", "type": "quantitative", "title": "AUC",
+            "scale": {"domain": [0, 0.5, 1], "range": ["#7b3294", "#e8e8e8", "#00796b"]}, "legend": {"orient": "top", "gradientLength": 220},
+        },
+        "tooltip": [{"field": name} for name in ("source", "generator", "family", "n")] + [{"field": name, "format": ".3f"} for name in _ESTIMATE],
+    }  # fmt: skip
+    params = [{"name": "picked", "select": {"type": "point", "fields": ["source", "generator"]}}]
+    spec = {"data": {"values": rows}, "params": params, "mark": {"type": "rect", "cursor": "pointer"}, "encoding": encoding}
+    _show(spec, key, f"AUC of detectors of {len(sources)} sources on {len(names)} generators.", max(150, 17 * len(sources)) + 190)
+    source, generator = _clicked(key, "source"), _clicked(key, "generator")
+    return (source, generator) if source and generator else None
+
+
+def scaling(points: list[dict], x_title: str, key: str, *, papers: bool = False) -> None:
+    """Mean macro AUC over repeats with the spread; rows: series, x, value, low, high, n. `papers`: the paper's own curve (mAP) beside it."""
+    x = {"field": "x", "type": "quantitative", "scale": {"type": "log", "base": 2}, "title": x_title, "axis": {"format": ",.0f"}}
+    y = {"type": "quantitative", "scale": {"zero": False}, "title": "macro AUC on held-out generators"}
+    tooltip = [{"field": "series"}, {"field": "x", "title": x_title}, {"field": "n", "title": "repeats"}]
+    tooltip += [{"field": name, "format": ".3f"} for name in _ESTIMATE]
+    colour = {"field": "series", "legend": {"orient": "top", "title": None}}
+    layers = [
+        {"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45}, "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": colour}},
+        {"mark": {"type": "line", "strokeWidth": 2, "point": {"size": 60, "filled": True}}, "encoding": {"x": x, "y": {"field": "value", **y}, "color": colour, "tooltip": tooltip}},
+    ]  # fmt: skip
+    if papers:
+        rows = [{"x": k, "value": value, "paper": f"the paper: {name} (mAP)"} for name, curve in published.SCALING.items() for k, value in curve.items()]
+        paint = palette.colours()["paper"]
+        encoding = {"x": x, "y": {"field": "value", **y}, "detail": {"field": "paper"}, "tooltip": [{"field": "paper"}, {"field": "x"}, {"field": "value"}]}
+        layers.append({"data": {"values": rows}, "mark": {"type": "line", "strokeDash": [5, 4], "color": paint, "opacity": 0.8, "point": {"color": paint, "size": 25}}, "encoding": encoding})
+    spec = {"data": {"values": points}, "layer": layers, "height": 300, "config": {"view": {"stroke": None}}}
+    st.vega_lite_chart(spec, width="stretch", height=300, alt="Macro AUC on held-out generators, rising or not, with the spread over random subsets.", key=key)

@@ -1,0 +1,150 @@
+"""The parts of the page Unseen generators: the headline, bars, matrix, scaling, codec, recipe, in plain words. Studies in, pictures out."""
+
+import streamlit as st
+
+from cifake_core.studies.unseen.judging import MEASURES
+from pages.look.generators import charts
+from pages.shared.guard import literal
+from pages.shared.pickers import percent
+
+_HALF = {"recall_at_half": "fakes found at probability 0.5"}
+
+
+def headline(study: dict) -> None:
+    """What a run reaches on its own test set, next to the fakes of generators it has never met."""
+    spread, n = study["spread"], study["spread"]["found"]["n"]
+    own, found, accused = spread.get("own_accuracy"), spread["found"], spread["accused"]
+    fakes, names = sum(study["counts"].values()), len(study["counts"])
+    left, middle, right = st.columns(3)
+    if own:
+        left.metric("Accuracy on its own test set", _mean(own), help=f"Mean over {n} networks trained alike, ± standard deviation.", border=True)
+    middle.metric(f"Fakes found of {names} unseen generators", _mean(found), help=f"Of {fakes:,} fakes, called fake at probability 0.5.", border=True)
+    right.metric("Real photographs accused", _mean(accused), help=f"Of {study['n_reals']['test']:,} photographs, called fake at probability 0.5.", border=True)
+    blind = found["mean"] <= 2 * accused["mean"] + 0.02
+    st.markdown(
+        f"The network has learned **one generator**, not fakes as such: of {fakes:,} fakes of {names} other generators it finds "
+        f"{percent(found['mean'], 1)}, "
+        + ("about as many as it wrongly accuses among photographs. " if blind else f"while it accuses {percent(accused['mean'], 1)} of photographs. ")
+        + "High accuracy on a test set of the same generator says nothing about the next one."
+    )
+
+
+def _mean(one: dict) -> str:
+    return percent(one["mean"], 1) + (f" ± {100 * one['sd']:.1f}" if one["sd"] is not None else "")
+
+
+def bars(found: list[dict]) -> tuple[str, str, str] | None:
+    """A bar a generator for the study chosen; gives (study, unit, generator) that was clicked."""
+    sources = _bar_sources(found)
+    if not sources:
+        return None
+    st.subheader("Generator by generator", anchor="generators")
+    left, right = st.columns([3, 2])
+    label = left.selectbox("Detector", list(sources), key="unseen_detector", bind="query-params")
+    titles = MEASURES | _HALF
+    default = "recall_at_half" if label.startswith("run ") else "auc"
+    measure = right.selectbox("Measure", list(titles), index=list(titles).index(default), format_func=titles.get, key="unseen_measure")
+    study, unit, summary = sources[label]
+    rows = _rows(summary["generators"], study["families"], measure)
+    st.caption(f"Bars are coloured by family; lines are 95 % intervals; the codec is {study['codec']}. Click a bar to see its images.")
+    clicked = charts.bars(rows, titles[measure], 0.5 if measure in ("auc", "average_precision", "accuracy") else None, "unseen_bars")
+    return (study["study"], unit, clicked) if clicked else None
+
+
+def _bar_sources(found: list[dict]) -> dict[str, tuple[dict, str, dict]]:
+    sources: dict[str, tuple[dict, str, dict]] = {}
+    for study in found:
+        codec = study["codec"]
+        for row in study.get("runs", ()):
+            sources.setdefault(f"run {row['run']} ({codec})", (study, row["run"], row))
+        if study["kind"] == "recipe":
+            sources.setdefault(f"{study['title']}, held-out generators ({codec})", (study, study["chosen"], study["report"]))
+        if study["kind"] == "leave-one-out":
+            for row in study["rows"]:
+                sources.setdefault(f"all but {row['source']} ({codec})", (study, row["source"], row))
+    return sources
+
+
+def _rows(generators: dict, families: dict, measure: str, **more) -> list[dict]:
+    return [
+        {"generator": name, "family": families[name], "n": numbers["n"], **numbers[measure], **more}
+        for name, numbers in generators.items()
+        if numbers[measure]["value"] is not None
+    ]
+
+
+def matrix(found: list[dict]) -> tuple[str, str, str] | None:
+    """Learned from × judged on; gives (study, unit, generator) of the clicked cell."""
+    studies = {f"by {study['request']['by']}, {study['codec']}, {study['title']}": study for study in reversed(found) if study["kind"] == "matrix"}
+    if not studies:
+        return None
+    st.subheader("Learned from one, judged on another", anchor="matrix")
+    study = studies[st.segmented_control("Matrix", list(studies), default=next(iter(studies)), required=True, key="unseen_matrix", label_visibility="collapsed")]
+    rows = [one for row in study["rows"] for one in _rows(row["generators"], study["families"], "auc", source=row["source"])]
+    order = {name: i for i, name in enumerate(sorted(study["families"], key=lambda name: (study["families"][name], name)))}
+    clicked = charts.matrix(sorted(rows, key=lambda row: order[row["generator"]]), "unseen_matrix_chart")
+    st.caption("Green: told from photographs. Gray: chance. Violet: worse than chance, taken for more real than photographs. Click a cell to see its images.")
+    return (study["study"], *clicked) if clicked else None
+
+
+def scaling(found: list[dict]) -> None:
+    """The curve against the number of generators, and against the number of images at the largest k."""
+    studies = [study for study in found if study["kind"] == "scaling"]
+    if not studies:
+        return
+    st.subheader("Does meeting more generators help?", anchor="scaling")
+    newest = {f"{study['codec']}, {study['title']}, reals of {study['reals_from']}": study for study in reversed(studies)}
+    arms = {"random": "random", "diverse": "diverse families", "family": "one family"}
+    by_k = [
+        _point(f"{label}, {arms[p['arm']]}, {p['images']} images" if p["images"] else f"{label}, all images", p["k"], p)
+        for label, study in newest.items()
+        for p in study["points"]
+        if p["images"] in (0, study["images"])
+    ]
+    left, right = st.columns(2, gap="large")
+    with left:
+        papers = st.toggle("The paper's own curves", value=False, key="unseen_papers", bind="query-params", help="Park and Owens 2025: average precision (not AUC) on their four test groups, 100,000 images.")
+        charts.scaling(by_k, "generators in training", "unseen_scaling", papers=papers)
+    by_images = []
+    for label, study in newest.items():
+        largest = max(p["k"] for p in study["points"])
+        by_images += [_point(label, p["images"], p) for p in study["points"] if p["arm"] == "random" and p["k"] == largest and p["images"]]
+    with right:
+        st.markdown("At the largest number of generators, more images:")
+        charts.scaling(by_images, "fakes in training", "unseen_images")
+    st.markdown(" ".join(_reading(label, study) for label, study in newest.items()))
+    st.caption("Dots are means over random subsets of generators, lines reach from the worst subset to the best. 0.5 is guessing.")
+
+
+def _point(series: str, x: int, point: dict) -> dict:
+    mean = point["mean"]["auc"]
+    return {"series": series, "x": x, "value": mean["value"], "low": mean["low"], "high": mean["high"], "n": point["n_repeats"]}
+
+
+def _reading(label: str, study: dict) -> str:
+    curve = {p["k"]: p["mean"]["auc"]["value"] for p in study["points"] if p["arm"] == "random" and p["images"] == study["images"]}
+    first, last = min(curve), max(curve)
+    gain = curve[last] - curve[first]
+    said = "more generators help" if gain > 0.03 else "more generators change little" if gain > -0.03 else "more generators hurt"
+    return f"**{literal(label)}**: from {first} to {last} generators at {study['images']} images, AUC goes from {curve[first]:.2f} to {curve[last]:.2f}; {said}."
+
+
+def codec_and_recipe(found: list[dict]) -> None:
+    """Two small tables: what compression does, and which recipe was chosen and what it reached."""
+    codec = next((study for study in found if study["kind"] == "codec"), None)
+    if codec:
+        st.subheader("What compression does", anchor="codec")
+        columns = {"path": [row["path"] for row in codec["paths"]], "macro AUC": [row["mean"] for row in codec["paths"]], "sd": [row["sd"] for row in codec["paths"]], "what it is": [row["title"] for row in codec["paths"]]}
+        st.dataframe(columns, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("macro AUC", "sd")})
+        st.caption("A high number in the trap, or for the encoder alone, is the codec speaking: whoever mixes codecs measures nothing else.")
+    for study in {study["codec"]: study for study in reversed(found) if study["kind"] == "recipe"}.values():
+        report = study["report"]["macro"]["auc"]
+        st.subheader(f"A recipe for generators never met ({study['codec']})", anchor=f"recipe-{study['codec']}")
+        st.markdown(
+            f"**{literal(study['title'])}**, chosen on {len(study['choose_generators'])} generators, reaches a macro AUC of **{report['value']:.2f}** "
+            f"({report['low']:.2f} – {report['high']:.2f}) on {len(study['report_generators'])} others it was neither trained nor tuned on."
+        )
+        rows = [(one["title"], one["macro"]["auc"]["value"], None) for one in study["candidates"]]
+        rows += [(one["title"], None, one["report"]["macro"]["auc"]["value"]) for one in study["references"]]
+        table = {"detector": [r[0] for r in rows], "choosing": [r[1] for r in rows], "reported reference": [r[2] for r in rows]}
+        st.dataframe(table, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("choosing", "reported reference")})
