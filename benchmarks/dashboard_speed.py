@@ -1,0 +1,155 @@
+"""How fast Metrics answers in a real browser with 36 runs in the store: python benchmarks/dashboard_speed.py --home workspace
+
+It takes one run of the given workspace, and in a scratch workspace of its own makes 36 of it whose logits are jittered
+(the networks are fake, the number of predictions is not). Then it starts the app, opens Metrics in chromium and times
+each interaction from the key or click until the page shows the answer and has come to rest. Nothing is written to the given workspace.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.screenshots import FLAGS, running_app
+from cifake_core.detectors import runs
+from cifake_core.detectors.topology import grid
+from cifake_core.store import artifacts
+from cifake_core.store.workspace import Workspace
+
+JITTER = 0.5  # standard deviation of the noise on the logits
+REPEATS = 12
+PATIENCE_MS = 60_000
+_TILES = "[...document.querySelectorAll('*')].flatMap(e => e.shadowRoot ? [...e.shadowRoot.querySelectorAll('button.tile')] : [])"
+_RESTS = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+
+
+def main() -> None:
+    given = _arguments()
+    source = _source(Workspace(given.home.absolute()), given.run)
+    with tempfile.TemporaryDirectory(prefix="dashboard-speed-", dir=given.scratch) as folder:
+        home = Path(folder)
+        images = _many_runs(source, Workspace(home), given.runs)
+        with running_app(home) as url:
+            found = _measured(url, given.chromium)
+    print(f"{given.runs} runs × {images:,} predictions; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {REPEATS} repeats")
+    print(f"{'interaction':<34} {'p50 ms':>8} {'p95 ms':>8} {'most ms':>8}")
+    for name, times in found.items():
+        ordered = sorted(times)
+        p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+        print(f"{name:<34} {statistics.median(ordered):>8.0f} {p95:>8.0f} {ordered[-1]:>8.0f}")
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Times the Metrics page in a real browser.")
+    parser.add_argument("--home", type=Path, default=Path(os.environ.get("CIFAKE_HOME", "workspace")), help="workspace with an image set and a run")
+    parser.add_argument("--run", default="", help="which run to take; the newest if left out")
+    parser.add_argument("--runs", type=int, default=36, help="how many to make of it")
+    parser.add_argument("--scratch", type=Path, default=None, help="where the scratch workspace goes; on the same disk its images are links")
+    parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"), help="path of the browser")
+    parser.add_argument("--json", type=Path, default=None, help="also write every time here")
+    return parser.parse_args()
+
+
+def _source(workspace: Workspace, name: str) -> runs.Run:
+    found = [runs.open_run(workspace, name)] if name else runs.runs(workspace)
+    if not found:
+        sys.exit(f"There is no run in {workspace.home}; train one first: python -m cifake_core train --help")
+    return found[0]
+
+
+def _many_runs(source: runs.Run, scratch: Workspace, count: int) -> int:
+    """`count` runs over the same image set; how many test images each has predictions of."""
+    original = source.folder.parents[1] / "images" / source.dataset
+    shutil.copytree(original, scratch.image_sets / source.dataset, copy_function=_link_or_copy)
+    tables = {split: source.predictions(split) for split in ("validation", "test")}
+    cells = [str(cell) for cell in grid("paper")]
+    for number in range(count):
+        random, topology = np.random.default_rng(number), cells[number % len(cells)]
+        folder = scratch.runs / f"{topology}-s{number // len(cells)}-{number:010x}"
+        shutil.copytree(source.folder, folder)
+        for split, table in tables.items():
+            noisy = table["logit"].to_numpy() + random.normal(0, JITTER, len(table)).astype(np.float32)
+            runs.write_predictions(folder, split, pd.Series(table["image_id"]), noisy)
+        settings = {**source.record["settings"], "topology": topology, "seed": number // len(cells)}
+        record = {**source.record, "settings": settings, "created_at": f"2026-01-01T00:{number:02d}:00+00:00"}
+        names = list(record.pop("sha256"))
+        artifacts.write_record(folder, record, names)
+    return len(tables["test"])
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _measured(url: str, chromium: str) -> dict[str, list[float]]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        start = page.context.new_page()
+        start.goto(url)  # the browser's own files are then in its cache, the page Metrics has never run
+        start.wait_for_selector('[data-testid="stSidebarNavLink"]')
+        start.close()
+        found = {"Metrics opened, cold server": [_timed(page, lambda: page.goto(f"{url}/metrics"), f"{_TILES}.length > 0")]}
+        found["Metrics opened, warm server"] = [
+            _timed(page, lambda: page.goto(f"{url}/metrics"), f"{_TILES}.length > 0") for _ in range(5)
+        ]
+        found |= _interactions(page)
+        browser.close()
+    return found
+
+
+def _interactions(page) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in ("threshold step", "matrix cell", "next page", "image opened", "charts switched")}
+    slider = page.get_by_role("slider", name="Threshold")
+    for number in range(REPEATS):
+        slider.focus()
+        value = f"{0.501 + 0.001 * number:.3f}"
+        done = f"document.body.innerText.includes('At {value},')"
+        found["threshold step"].append(_timed(page, lambda: page.keyboard.press("ArrowRight"), done))
+        cell = ("TP", "FN", "FP", "TN")[number % 4]
+        pressed = f"""[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('button[data-pick="{cell}"][aria-pressed=true]'))"""
+        button = page.locator(f'button[data-pick="{cell}"]').first
+        found["matrix cell"].append(_timed(page, button.click, pressed))
+        first = page.evaluate(f"{_TILES}[0].dataset.id")
+        following = page.get_by_test_id("stPagination").get_by_role("button", name="2", exact=True)
+        if following.count():
+            found["next page"].append(_timed(page, following.first.click, f"{_TILES}[0]?.dataset.id !== '{first}'"))
+        tile = page.locator("button.tile").nth(3)
+        identity = tile.get_attribute("data-id")
+        chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-pressed') === 'true')"
+        found["image opened"].append(_timed(page, tile.click, chosen))
+        panel = ("By class", "Unsure", "Curves")[number % 3]
+        tab = page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True)
+        done = f"document.location.search.includes('metrics_panel={panel.replace(' ', '+')}')" if panel != "Curves" else "true"
+        found["charts switched"].append(_timed(page, tab.click, done))
+    return {name: times for name, times in found.items() if times}
+
+
+def _timed(page, act, done: str) -> float:
+    """Milliseconds from the act until `done` holds and the app rests."""
+    page.wait_for_timeout(150)
+    begun = time.perf_counter()
+    act()
+    page.wait_for_function(f"() => ({done}) && ({_RESTS})", polling=20)
+    return 1000 * (time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    main()
