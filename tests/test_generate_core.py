@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -54,6 +55,42 @@ def test_the_light_list_names_what_the_real_one_finds(studio):
     assert tiny.sheet.startswith(b"\x89PNG")
     assert set(tiny.curves) == {"autoencoder", "transformer"}
     assert catalogue.asked_by_class(tiny.folder)
+
+
+def test_a_bundled_generator_needs_nothing_but_its_folder(studio, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "BUNDLED_FOLDER", tmp_path)
+    with pytest.raises(NotFound, match="'cifar10-ldm' is not in"):
+        pipelines.find(studio, "cifar10-ldm")
+    shutil.copytree(studio.generators / "tiny", tmp_path / "cifar10-ldm")
+    found = pipelines.find(studio, "cifar10-ldm")
+    assert (found.kind, found.title, found.folder) == ("bundled", "cifar10-ldm", tmp_path / "cifar10-ldm")
+    assert pipelines.names(studio)[0] == "cifar10-ldm"
+    assert found.revision == pipelines.find(studio, "tiny").revision
+
+
+_BUNDLED_HERE = [one.name for one in catalogue.bundled() if one.record is not None]
+
+
+@pytest.mark.parametrize("name", _BUNDLED_HERE)
+def test_a_bundled_generator_makes_the_same_pixels_in_two_fresh_homes(name, tmp_path):
+    made = []
+    for home in ("one", "other"):
+        workspace = Workspace(tmp_path / home)
+        Generate("g7", name, 2, ("cat", "truck"), seed=7).run(Context(workspace))
+        made.append(ImageSet.open(workspace, "g7"))
+    assert made[0].digest == made[1].digest
+    np.testing.assert_array_equal(made[0].pixels("train"), made[1].pixels("train"))
+    assert made[0].pixels("train").std() > 20  # pictures, not one colour
+
+
+@pytest.mark.parametrize("name", _BUNDLED_HERE)
+def test_a_bundled_generator_stays_small_and_brings_its_curve_and_samples(name):
+    (one,) = (found for found in catalogue.bundled() if found.name == name)
+    sizes = [path.stat().st_size for path in one.folder.rglob("*") if path.is_file()]
+    assert sum(sizes) <= {"demo": 8e6, "cifar10-ldm": 40e6}[name]
+    assert max(sizes) <= 15e6
+    assert one.sheet.startswith(b"\x89PNG")
+    assert set(one.curves) == {"autoencoder", "transformer"}
 
 
 def test_listing_generators_loads_no_torch():
