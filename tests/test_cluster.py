@@ -42,6 +42,7 @@ def test_a_node_is_killed_mid_grid_and_all_cells_are_done_with_the_bits_of_one_m
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a-token-of-this-test-alone-0123456789abcdef")
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the nodes' scratch folders
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # a busy machine would let niced workers starve
     from ray.cluster_utils import Cluster
 
     step = TrainGrid("tiny", CELLS, epochs=3, workers=1, patience=0)

@@ -204,7 +204,9 @@ def _outline(figure: "go.Figure", best: str) -> None:
 def _accuracy_axis(values: Sequence[float]) -> dict:
     """Colours of accuracies, with the paper's 92.98 % as a mark on their scale."""
     low, high = min([*values, PAPER_ACCURACY]) - 0.004, max([*values, PAPER_ACCURACY]) + 0.004
-    ticks = [low, *([high] if high - PAPER_ACCURACY > (high - low) / 8 else []), PAPER_ACCURACY]
+    apart = (high - low) / 8  # nearer than that, two labels would lie on one another
+    ends = [end for end in (low, high) if abs(end - PAPER_ACCURACY) > apart]
+    ticks = [*ends, PAPER_ACCURACY]
     texts = [f"{100 * tick:.1f} %" for tick in ticks[:-1]] + ["<b>◂ paper 92.98 %</b>"]
     bar = {"tickvals": ticks, "ticktext": texts, "thickness": 14, "outlinewidth": 0, "tickfont": {"size": 12}}
     return {"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": bar}

@@ -63,7 +63,7 @@ def _lines(seen: probing.Probe, labels: np.ndarray, there: np.ndarray, at: int) 
         for place, label in zip(there, labels, strict=True)
     ]
     spec = {
-        "height": 150,
+        "height": 220,
         "layer": [
             {
                 "data": {"values": values},
@@ -78,4 +78,4 @@ def _lines(seen: probing.Probe, labels: np.ndarray, there: np.ndarray, at: int) 
             {"data": {"values": [{"epoch": at}]}, "mark": {"type": "rule", "strokeDash": [4, 3], "color": paint["muted"]}, "encoding": {"x": {"field": "epoch", "type": "quantitative"}}},
         ],
     }  # fmt: skip
-    st.vega_lite_chart(spec, width="stretch", height=150, alt="Probability of fake of each probe image by epoch; reals should fall, fakes rise.")
+    st.vega_lite_chart(spec, width="stretch", height=220, alt="Probability of fake of each probe image by epoch; reals should fall, fakes rise.")

@@ -66,7 +66,7 @@ def _bars(rows: list[dict], field: str, title: str, look: str) -> None:
     spec = {
         "data": {"values": rows},
         "mark": {"type": "bar"},
-        "height": 130,
+        "height": 200,
         "encoding": {
             "x": {"field": "unit", "type": "ordinal", "sort": None, "axis": {"labelOverlap": True, "title": "unit"}},
             "y": {"field": field, "type": "quantitative", "title": title},
@@ -74,4 +74,4 @@ def _bars(rows: list[dict], field: str, title: str, look: str) -> None:
             "tooltip": [{"field": "unit"}, {"field": field, "format": ".4g"}],
         },
     }
-    st.vega_lite_chart(spec, width="stretch", height=130, alt=f"{title} of {len(rows)} units")
+    st.vega_lite_chart(spec, width="stretch", height=200, alt=f"{title} of {len(rows)} units")
