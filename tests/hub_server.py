@@ -16,7 +16,7 @@ class Hub:
 
     def __init__(self, root: Path) -> None:
         self.root, self.meta = root, {}
-        self.failing: dict[str, int] = {}  # model → how many more of its files are answered with an error 500
+        self.failing: dict[str, int] = {}  # model → how many more of its files are answered with an error
         self.downloads: list[str] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -92,7 +92,7 @@ def _handler(hub: Hub):
                 return self._error(403, "GatedRepo")
             if hub.failing.get(name, 0) > 0:
                 hub.failing[name] -= 1
-                return self._error(500, "")
+                return self._error(501, "")  # not one the client itself tries again, which would take minutes
             path = hub.files(name).get(file)
             if path is None:
                 return self._error(404, "EntryNotFound")

@@ -1,5 +1,6 @@
 """The paper's detectors: what they are shown, what they answer, where their maps lie, and what training may do to a picture."""
 
+import dataclasses
 from threading import RLock
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_many_pictures_a_few_at_a_time_have_the_answers_of_all_at_once(monkeypat
     images = torch.rand(7, 3, 32, 32)
     with torch.no_grad():
         expected = one.network(images)
-        one.network.model = MODELS["commfor-32"].__class__(**{**vars(MODELS["commfor-32"]), "batch": 3})
+        one.network.model = dataclasses.replace(MODELS["commfor-32"], batch=3)
         torch.testing.assert_close(one.network(images), expected)
 
 
@@ -174,3 +175,20 @@ def test_every_operation_gives_a_picture_that_the_crop_fits_and_a_seed_decides_i
 def test_padding_keeps_the_sides_of_a_picture_that_is_not_square():
     image = Image.fromarray(picture(40, 80))
     assert RandomStateAugmentation(32).operations["padding"](image, np.random.default_rng(0)).size == (80, 40)
+
+
+def test_an_image_tried_is_shown_as_published_and_its_map_is_as_large_as_what_was_seen(monkeypatch):
+    from cifake_core.explanations import features, trying
+    from cifake_core.images.codec import encode_png
+
+    one = detector()
+    one.network.model = dataclasses.replace(MODELS["commfor-32"], resize=40, batch=2)  # resized to 40, 32 of it are seen
+    pixels = picture(100, 60)
+    found = trying.try_image(one, encode_png(pixels), name="a.png", jpeg=False)
+    assert [stage.title for stage in found.stages] == ["The file", "Shrunk", "Cropped"]
+    np.testing.assert_array_equal(found.seen, preprocessing.shown(pixels, one.network.model))
+    with torch.no_grad():
+        logit = one.network(preprocessing.stacked([found.seen]).float() / 255)
+    assert found.fake_probability == pytest.approx(float(logit.sigmoid()), abs=1e-5)
+    assert found.heat.shape == (32, 32)
+    assert len(features.features_of(one, np.stack([found.seen.transpose(2, 0, 1)] * 5))) == 5  # in parts of two

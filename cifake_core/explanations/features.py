@@ -52,7 +52,8 @@ def features_of(detector: Detector, pixels: np.ndarray, on_progress: Progress = 
             for start in range(0, len(pixels), _BATCH):
                 on_progress(start, len(pixels), "Reading features")
                 detector.network(as_input(on_device(pixels[start : start + _BATCH], detector.device)))
-                cells = functional.adaptive_avg_pool2d(seen.pop().relu(), CELLS)  # (N, channels, CELLS, CELLS)
+                cells = functional.adaptive_avg_pool2d(torch.cat(seen).relu(), CELLS)  # (N, channels, CELLS, CELLS)
+                seen.clear()  # a large network takes a batch in several parts
                 parts.append(cells.flatten(1).float().cpu().numpy())
         finally:
             hook.remove()

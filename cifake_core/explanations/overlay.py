@@ -29,7 +29,11 @@ def levels(heat: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
 
 
 def enlarge(pixels: np.ndarray, scale: int = 8) -> np.ndarray:
-    """uint8 (H, W, 3) → (scale·H, scale·W, 3), each pixel a square: what the network sees, not a smoothed guess."""
+    """uint8 (H, W, 3) → (scale·H, scale·W, 3), each pixel a square: what the network sees, not a smoothed guess.
+
+    Here and below, a picture that is large already is enlarged less: to 1,024 pixels a side at most.
+    """
+    scale = _bounded(scale, pixels.shape)
     return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
@@ -58,6 +62,7 @@ def outlined(
     pixels: np.ndarray, mask: np.ndarray, scale: int = 8, colour: tuple[int, int, int] = (255, 214, 0)
 ) -> np.ndarray:
     """The enlarged image uint8 (H, W, 3) with the border of the mask (H, W) drawn on it, a quarter of a pixel wide."""
+    scale = _bounded(scale, pixels.shape)
     picture, inside = enlarge(pixels, scale), mask.repeat(scale, axis=0).repeat(scale, axis=1)
     for _ in range(max(scale // 4, 1)):  # each round peels one line off the inside
         around = np.pad(inside, 1, mode="edge")
@@ -70,5 +75,10 @@ def outlined(
 def _smooth(heat: np.ndarray, scale: int) -> np.ndarray:
     """The map enlarged between its points; a map has no more detail than its layer, squares would pretend it had."""
     height, width = heat.shape
+    scale = _bounded(scale, heat.shape)
     grown = Image.fromarray(heat.astype(np.float32)).resize((width * scale, height * scale), Image.Resampling.BILINEAR)
     return np.asarray(grown)
+
+
+def _bounded(scale: int, shape: tuple[int, ...]) -> int:
+    return max(1, min(scale, 1024 // max(shape[:2])))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from cifake_core.detectors.community_forensics import preprocessing
+from cifake_core.detectors.community_forensics.models import Model
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import SIDE
 from cifake_core.explanations import methods
@@ -16,7 +18,7 @@ from cifake_core.explanations.altering import MARGIN, probabilities
 from cifake_core.explanations.cam import Layers, Maps, Target
 from cifake_core.images import codec
 
-RESIZED = 26  # pixels: the side of the small resize of the check, down and up again
+RESIZED = 26  # pixels of 32: the side of the small resize of the check, down and up again
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Tried:
 
     @property
     def seen(self) -> np.ndarray:
-        """uint8 (32, 32, 3): the pixels the network was given."""
+        """uint8 (32, 32, 3), or as large as the network looks at: the pixels it was given."""
         return self.stages[-1].pixels
 
     @property
@@ -89,9 +91,11 @@ def try_image(
     already. Wanted where the detector learned from JPEGs: other pixels would be told by their codec.
     """
     decoded = codec.decode_file(data, name=name)
-    stages = prepared(decoded, jpeg)
+    model = getattr(detector.network, "model", None)
+    stages = prepared(decoded, jpeg, model)
     seen = stages[-1].pixels
-    variants = {"JPEG once more": _through_jpeg(seen), f"Shrunk to {RESIZED} px and back": _resized(seen)}
+    small = round(len(seen) * RESIZED / SIDE)
+    variants = {"JPEG once more": _through_jpeg(seen), f"Shrunk to {small} px and back": _resized(seen, small)}
     images = np.stack([seen, *variants.values()]).transpose(0, 3, 1, 2)
     found = [float(p) for p in probabilities(detector, images, temperature)]
     checks = tuple(Check(*variant, p) for variant, p in zip(variants.items(), found[1:], strict=True))
@@ -103,16 +107,25 @@ def try_image(
         temperature=temperature,
         maps=methods.maps(detector, np.ascontiguousarray(images[:1]), method, layer, target),
         checks=checks,
-        warnings=tuple(_warnings(decoded, jpeg)),
+        warnings=tuple(_warnings(decoded, jpeg, len(seen))),
         reasons=tuple(_reasons(found[0], checks)),
     )
 
 
-def prepared(decoded: codec.Decoded, jpeg: bool) -> tuple[Stage, ...]:
-    """Everything done between the file and the network, in order; what was not needed is not listed."""
+def prepared(decoded: codec.Decoded, jpeg: bool, model: Model | None = None) -> tuple[Stage, ...]:
+    """Everything done between the file and the network, in order; what was not needed is not listed.
+
+    `model`: of a detector that looks at large pictures, and resizes and crops them as it was published.
+    """
     pixels = decoded.pixels
     height, width = pixels.shape[:2]
     stages = [Stage("The file", f"{decoded.format}, {width} × {height} pixels, as decoded.", pixels)]
+    if model:
+        stages += _published(pixels, model)
+        pixels = stages[-1].pixels
+        if jpeg:
+            stages.append(Stage("Encoded", "Saved as CIFAKE's files are: JPEG quality 75, 4:2:0.", _through_jpeg(pixels)))
+        return tuple(stages)
     if height != width:
         side = min(height, width)
         pixels = _middle_square(pixels)
@@ -129,6 +142,20 @@ def prepared(decoded: codec.Decoded, jpeg: bool) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def _published(pixels: np.ndarray, model: Model) -> list[Stage]:
+    """The short side resized, then the middle square: Park and Owens' test transform."""
+    stages = []
+    grown = preprocessing.resized(pixels, model)
+    if grown.shape != pixels.shape:
+        verb = "Shrunk" if len(grown) < len(pixels) else "Enlarged"
+        stages.append(Stage(verb, f"Its short side to {model.resize} pixels, as the detector was published.", grown))
+    middle = preprocessing.cropped(grown, model)
+    if middle.shape != grown.shape:
+        meaning = f"The middle {model.crop} × {model.crop}; what lies outside is not looked at."
+        stages.append(Stage("Cropped", meaning, middle))
+    return stages
+
+
 def _middle_square(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     side = min(height, width)
@@ -140,14 +167,18 @@ def _through_jpeg(pixels: np.ndarray) -> np.ndarray:
     return codec.decode(codec.encode_jpeg(pixels))
 
 
-def _resized(pixels: np.ndarray) -> np.ndarray:
-    small = Image.fromarray(pixels).resize((RESIZED, RESIZED), Image.Resampling.BICUBIC)
-    return np.array(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+def _resized(pixels: np.ndarray, side: int) -> np.ndarray:
+    small = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+    return np.array(small.resize(pixels.shape[1::-1], Image.Resampling.BICUBIC))
 
 
-def _warnings(decoded: codec.Decoded, jpeg: bool) -> list[str]:
+def _warnings(decoded: codec.Decoded, jpeg: bool, side: int) -> list[str]:
     height, width = decoded.pixels.shape[:2]
     found = []
+    if side != SIDE:
+        if min(height, width) < side:
+            found.append(f"The image has only {width} × {height} pixels and had to be enlarged to {side}; detail was made up.")
+        return found
     if max(height, width) < SIDE:
         found.append(f"The image has only {width} × {height} pixels and had to be enlarged; detail was made up.")
     elif (height, width) != (SIDE, SIDE):

@@ -73,7 +73,7 @@ def _verdict(asked: Question, result, spread) -> None:
     spoken = ("real", "fake")[int(result.maps.explained[0])]
     shown = {"output_format": "PNG", "width": "stretch"}
     image.image(
-        png(enlarge(result.seen)), caption="what it saw", alt="the 32 by 32 pixels the network saw, enlarged", **shown
+        png(enlarge(result.seen)), caption="what it saw", alt=f"the {len(result.seen)} by {len(result.seen)} pixels the network saw, enlarged", **shown
     )
     heat.image(
         png(overlay(result.seen, result.heat, 0.55)),

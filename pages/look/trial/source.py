@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from cifake_core.detectors.community_forensics.models import is_forensic
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import NotFound
 from cifake_core.evaluation.evaluating import class_name
@@ -77,6 +78,8 @@ def _draw(total: int) -> None:
 
 def codec_choice(run: Run) -> bool:
     """Whether images go through CIFAKE's JPEG path first; on where the network learned from JPEGs."""
+    if is_forensic(run.topology):
+        return False  # it learned from files of every codec, and is shown the picture as it came
     formats = ImageSet.open(Workspace.current(), run.dataset).record.get("formats", {})
     learned = bool(formats) and max(formats, key=formats.get) == "JPEG"
     known = f"This network learned from {' and '.join(sorted(formats))} files. " if formats else ""
