@@ -6,6 +6,7 @@ from cifake_core.generators.zoo import VARIANTS, BuildZoo
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace, checked_name
+from pages.build.generation.source import TRAIN_VIEW
 from pages.shared.guard import literal
 from pages.shared.pickers import link_to
 
@@ -28,7 +29,9 @@ def zoo_part() -> None:
             st.markdown(
                 f"The zoo learns from real images with a class, at least {LEAST_REALS} of them, and there is no such set yet."
             )
-            link_to("data", "Import images, or render the demo world", icon=":material/add_photo_alternate:")
+            with st.container(horizontal=True):
+                link_to("data", "Import images", icon=":material/add_photo_alternate:")
+                link_to("generate", "Render the demo world", icon=":material/draw:", generate_view=TRAIN_VIEW)
         return
     with st.container(border=True):
         left, middle, right = st.columns([2, 1, 1])
