@@ -4,6 +4,7 @@ Besides the two honest paths (one codec for both labels) it shows the trap (fake
 two sources of reals can be told apart by their encoder alone. Command: `python -m cifake_core study codec`.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,7 +82,7 @@ class StudyCodec(Source):
             "jpeg, one encoder": open_pool(context.workspace, replace(plain, reals=self.reals), context.on_progress),
         }
         jpeg, lossless, ours = opened["jpeg"], opened["lossless"], opened["jpeg, one encoder"]
-        opened["trap"] = replace(jpeg, fakes=lossless.fakes, digest=f"{jpeg.digest}-trap")
+        opened["trap"] = replace(jpeg, fakes=lossless.fakes, digest=_digest(jpeg.digest, "trap"))
         return opened | {"encoder": _two_encoders(ours, jpeg)}
 
     def _dealt(self, pool: Pool, path: str, repeat: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -98,4 +99,9 @@ def _two_encoders(ours: Pool, theirs: Pool) -> Pool:
     nowhere = np.zeros((len(fakes), 2), np.int64)
     ids = np.array([""] * len(fakes), dtype=object)
     families = {"learned": "photographs", "judged": "photographs"}
-    return replace(theirs, fakes=fakes, generators=names, image_ids=ids, places=nowhere, families=families, digest=f"{theirs.digest}-encoder")
+    return replace(theirs, fakes=fakes, generators=names, image_ids=ids, places=nowhere, families=families, digest=_digest(ours.digest, theirs.digest))
+
+
+def _digest(*parts: str) -> str:
+    """Another pool's features must not be taken for this one's: they are kept under the first digits."""
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
