@@ -4,6 +4,7 @@ If a straight line through these separates real from fake, a network may do the 
 """
 
 import numpy as np
+from scipy.fft import rfft2  # keeps single precision, and is seven times as fast as numpy's here
 
 from cifake_core.progress import Progress, silent
 
@@ -31,8 +32,9 @@ def statistics(pixels: np.ndarray, on_progress: Progress = silent) -> tuple[np.n
     for start in range(0, len(pixels), CHUNK):
         rows = slice(start, start + CHUNK)
         images = pixels[rows].astype(np.float32)
-        spectrum[rows] = np.concatenate([radial_power(plane) for plane in luma_and_chroma(images)], axis=1)
-        colour[rows] = _colour(images)
+        planes = luma_and_chroma(images)
+        spectrum[rows] = np.concatenate([radial_power(plane) for plane in planes], axis=1)
+        colour[rows] = _colour(images, planes[0])
         on_progress(min(start + CHUNK, len(pixels)), len(pixels), "Measuring spectrum and colour")
     return spectrum, colour
 
@@ -53,23 +55,23 @@ def radial_power(plane: np.ndarray, rings: int = RINGS) -> np.ndarray:
     1/12, the power of rounding to whole levels, is added under the logarithm, so that a flat picture stays finite.
     """
     height, width = plane.shape[-2:]
-    window = np.outer(np.hanning(height), np.hanning(width))
-    seen = (plane - plane.mean(axis=(1, 2), keepdims=True)) * window
-    power = np.abs(np.fft.rfft2(seen)) ** 2 / (window**2).sum()
+    window = np.outer(np.hanning(height), np.hanning(width)).astype(plane.dtype)
+    transform = rfft2((plane - plane.mean(axis=(1, 2), keepdims=True)) * window)
+    power = (transform.real**2 + transform.imag**2) / (window**2).sum()
     vertical = np.fft.fftfreq(height)[:, None] * height
     horizontal = np.fft.rfftfreq(width)[None, :] * width
     ring = np.minimum(np.rint(np.hypot(vertical, horizontal)).astype(int), rings)
     # half of the spectrum is not stored: its mirror counts, too, except in the two columns that have none
     twice = np.broadcast_to(np.where((horizontal == 0) | (horizontal == width / 2), 1.0, 2.0), ring.shape)
     member = ((ring.ravel()[:, None] == np.arange(1, rings + 1)) * twice.ravel()[:, None]).astype(np.float32)
-    means = power.reshape(len(plane), -1).astype(np.float32) @ (member / member.sum(axis=0))
+    means = power.reshape(len(plane), -1).astype(np.float32, copy=False) @ (member / member.sum(axis=0))
     return np.log10(ROUNDING + means)
 
 
-def _colour(images: np.ndarray) -> np.ndarray:
-    """(n, 26), columns as in COLOUR_NAMES; float (n, 3, H, W) in 0 … 255."""
+def _colour(images: np.ndarray, luma: np.ndarray) -> np.ndarray:
+    """(n, 26), columns as in COLOUR_NAMES; float (n, 3, H, W) in 0 … 255 and its luma (n, H, W)."""
     flat = images.reshape(len(images), 3, -1)  # (n, 3, H·W)
-    luma = luma_and_chroma(images)[0].reshape(len(images), -1)
+    luma = luma.reshape(len(images), -1)
     ends = np.stack([(flat <= 0).mean(axis=(1, 2)), (flat >= 255).mean(axis=(1, 2))], axis=1)
     percentiles = np.percentile(luma, _PERCENTILES, axis=1).T
     return np.concatenate([_moments(flat), _correlations(flat), _vividness(flat), percentiles, ends], axis=1)
@@ -77,11 +79,13 @@ def _colour(images: np.ndarray) -> np.ndarray:
 
 def _moments(flat: np.ndarray) -> np.ndarray:
     """(n, 12): mean, standard deviation, skewness and excess kurtosis of each channel; a flat channel has 0, 0."""
-    mean, spread = flat.mean(axis=2), flat.std(axis=2)
-    normed = (flat - mean[..., None]) / np.maximum(spread, 1e-3)[..., None]
-    square = normed**2
-    flatness = np.where(spread > 1e-3, (square**2).mean(axis=2) - 3, 0)
-    return np.stack([mean, spread, (square * normed).mean(axis=2), flatness], axis=2).reshape(len(flat), 12)
+    mean = flat.mean(axis=2)
+    centred = flat - mean[..., None]
+    spread = np.sqrt(np.einsum("ncp,ncp->nc", centred, centred) / flat.shape[2])
+    normed = centred / np.maximum(spread, 1e-3)[..., None]
+    square = normed * normed
+    flatness = np.where(spread > 1e-3, np.einsum("ncp,ncp->nc", square, square) / flat.shape[2] - 3, 0)
+    return np.stack([mean, spread, np.einsum("ncp,ncp->nc", square, normed) / flat.shape[2], flatness], axis=2).reshape(len(flat), 12)
 
 
 def _correlations(flat: np.ndarray) -> np.ndarray:
