@@ -10,6 +10,7 @@ from PIL import Image
 from cifake_core.detectors import runs
 from cifake_core.evaluation import scored, selecting
 from cifake_core.evaluation.selecting import Selection
+from cifake_core.store import marks
 
 
 @pytest.fixture
@@ -104,14 +105,28 @@ def test_the_threshold_moves_matrix_numbers_and_images_together(page, settled, s
 def test_every_panel_of_charts_draws_without_a_fault(page, settled):
     page.goto("/metrics")
     settled(page)
-    for panel in ("All numbers", "By class", "Calibration", "Unsure", "Curves"):
+    for panel in ("By class", "Unsure", "Curves"):
         page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True).click()
         settled(page)
         assert page.get_by_test_id("stVegaLiteChart").count() >= 1
+    page.goto("/metrics?metrics_view=Numbers&metrics_unseen=true")
+    settled(page)
+    assert page.get_by_test_id("stVegaLiteChart").count() >= 3
+    page.get_by_text("so both figures are the same").wait_for()
+
+
+def test_a_tag_on_the_open_image_is_kept_and_filters_the_gallery(page, settled, scores, server):
+    page.goto("/metrics?metrics_image=1")
+    settled(page)
+    expected = ids(scores, Selection())[0]
+    marks.tag(server.workspace, scores.run.dataset, [expected], "odd")
+    page.goto("/metrics?metrics_mark=tag:+odd")
+    settled(page)
+    wait_for_ids(page, [expected])
 
 
 def test_two_networks_are_compared_by_the_images_on_which_they_disagree(page, settled, choose):
-    page.goto("/metrics")
+    page.goto("/metrics?metrics_view=Two+networks")
     settled(page)
     choose(page, "Compare with", 1)
     page.get_by_text("McNemar").first.wait_for()
