@@ -212,3 +212,26 @@ def test_memory_beyond_the_limit_is_the_models_fault_and_is_tried_again_only_whe
     assert result["kinds"] == {"memory": 1}
     assert sampling(per_model=1).run(Context(workspace))["states"] == {"model fault": 1}
     assert sampling(per_model=1, retry=("memory",)).run(Context(workspace))["states"] == {"completed": 1}
+
+
+# ---- the page
+
+
+def test_the_page_shows_a_catalogue_and_its_button_asks_for_what_the_form_says(workspace, monkeypatch):
+    from cifake_core.jobs import launching, queue, registry
+    from tests.test_pages import everything_said, opened
+
+    monkeypatch.setattr(launching, "ensure_workers", lambda workspace: 0)
+    models = [
+        HubModel(f"o/m{n}", SHA, 100 - n, pipeline="FluxPipeline", safetensors=True, bytes=10**9) for n in range(3)
+    ]
+    frozen.freeze(workspace, "few", models, {}, 9, {"gated": 6}, None)
+    app = opened("pages/build/generate.py")
+    app.segmented_control(key="generate_view").set_value("Many generators").run()
+    assert not app.exception
+    assert "Left out: 6 gated" in everything_said(app)
+    app.number_input(key="many_per_model").set_value(5).run()
+    assert "15 images" in everything_said(app)
+    app.button(key="many_sample").click().run()
+    (job,) = queue.jobs(workspace)
+    assert registry.step(job.kind, job.arguments) == SampleCatalogue("few", "few-fakes", 5)
