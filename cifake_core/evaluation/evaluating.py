@@ -45,13 +45,13 @@ def predictions(workspace: Workspace, run: Run, split: str = "test") -> pd.DataF
 
     Raises Damaged if the run's predictions are not of this image set's images.
     """
-    part = ImageSet.open(workspace, run.dataset).part(split)
+    manifest = ImageSet.open(workspace, run.dataset).manifest(split)  # not the part: its pixels would be checked, 300 MB for validation
     table = run.predictions(split)
-    if not np.array_equal(table["image_id"].to_numpy(), np.asarray(part.image_ids)):
+    if not np.array_equal(table["image_id"].to_numpy(), manifest["image_id"].to_numpy()):
         raise Damaged(
             f"The predictions of {run.id} are not of the images now in {run.dataset!r}; train it again on this image set."
         )
-    return with_verdicts(part.manifest.reset_index(drop=True).assign(logit=table["logit"]))
+    return with_verdicts(manifest.assign(logit=table["logit"]))
 
 
 def with_verdicts(table: pd.DataFrame, threshold: float = 0.5) -> pd.DataFrame:

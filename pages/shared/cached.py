@@ -10,7 +10,7 @@ import streamlit as st
 
 from cifake_core.detectors import runs
 from cifake_core.detectors.runs import Run
-from cifake_core.evaluation import curves, scored, thresholds
+from cifake_core.evaluation import curves, evaluating, scored, thresholds
 from cifake_core.evaluation.scored import Scored
 from cifake_core.images.image_set import ImageSet
 from cifake_core.metrics.intervals import Estimate
@@ -49,8 +49,10 @@ def thresholds_of(run: Run) -> tuple[thresholds.Threshold, ...]:
 def _thresholds(home: str, run_id: str, digests: tuple[str, ...]) -> tuple[thresholds.Threshold, ...]:
     workspace = Workspace.current()
     run = runs.open_run(workspace, run_id)
-    validation, test = scored.scored(workspace, run, "validation"), scores_of(run)
-    return thresholds.choices((validation.probabilities, validation.labels), (test.probabilities, test.labels))
+    test = scores_of(run)
+    validation = evaluating.predictions(workspace, run, "validation")  # without its pixels
+    chosen = validation["fake_probability"].to_numpy(), validation["label"].to_numpy()
+    return thresholds.choices(chosen, (test.probabilities, test.labels))
 
 
 def ranking_of(scores: Scored) -> dict[str, Estimate]:
@@ -62,7 +64,7 @@ def ranking_of(scores: Scored) -> dict[str, Estimate]:
 def _ranking(run_id: str, digest: str, _scores: Scored) -> dict[str, Estimate]:
     from cifake_core.metrics import scores
 
-    found = scores.evaluate(_scores.logits, _scores.labels)
+    found = scores.threshold_free(_scores.logits, _scores.labels)
     return {name: found[name] for name in ("auc", "average_precision", "loss", "brier", "ece")}
 
 

@@ -10,6 +10,7 @@ from cifake_core.detectors.runs import Run
 from cifake_core.errors import NotFound
 from cifake_core.evaluation import calibrating, deduplicated, evaluating, reference, robustness, thresholds
 from cifake_core.evaluation.audit import auditing
+from cifake_core.evaluation.many import other_seeds
 from cifake_core.evaluation.reporting import commands, explained
 from cifake_core.evaluation.scored import Scored, scored
 from cifake_core.images.image_set import ImageSet
@@ -77,27 +78,6 @@ def headline(found: dict) -> str:
         f"{accuracy['value']:.2%} of {found['n']:,} {found['split']} images are told right (95 % interval {accuracy['low']:.2%} – "
         f"{accuracy['high']:.2%}, for the choice of images).{beside}{one}"
     )
-
-
-def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
-    """{"n", "mean", "sd", "runs": [{run, seed, accuracy}]} over all seeds of the same request at threshold 0.5; None for one seed."""
-    same = [
-        other
-        for other in runs.runs(workspace)
-        if other.record["dataset_digest"] == run.record["dataset_digest"]
-        and {**other.record["settings"], "seed": 0} == {**run.record["settings"], "seed": 0}
-        and split in other.record
-    ]
-    if len(same) < 2:
-        return None
-    same.sort(key=lambda other: other.seed)
-    accuracies = np.array([other.record[split]["accuracy"] for other in same])
-    return {
-        "n": len(same),
-        "mean": float(accuracies.mean()),
-        "sd": float(accuracies.std(ddof=1)),
-        "runs": [{"run": o.id, "seed": o.seed, "accuracy": float(a)} for o, a in zip(same, accuracies, strict=True)],
-    }
 
 
 def _thresholds(workspace: Workspace, run: Run, test: Scored) -> list[dict]:
