@@ -8,8 +8,21 @@ import sys
 
 import typer
 
-from cifake_core.cli import catalogue, forensics
-from cifake_core.cli import detectors, evaluation, explanations, generators, images, jobs, quality, server, studies, trying, unseen
+from cifake_core.cli import (
+    catalogue,
+    detectors,
+    evaluation,
+    explanations,
+    forensics,
+    generators,
+    images,
+    jobs,
+    quality,
+    server,
+    studies,
+    trying,
+    unseen,
+)
 from cifake_core.errors import CifakeError
 
 app = typer.Typer(
