@@ -1,6 +1,6 @@
 """Grad-CAM of many images: ours against the `grad-cam` package's best batch size, on the same network in one process.
 
-    python benchmarks/cam_speed.py [images] [topology] [threads]
+    python -m benchmarks.cam_speed [images] [topology] [threads]
 
 Prints one JSON object: images a second of wall clock and of CPU time, ours to the package's best
 batch size, and the largest difference of maps.

@@ -18,7 +18,7 @@ from screenshots import _IDLE, FLAGS, running_app
 
 TILES = "[...document.querySelectorAll('*')].flatMap(e => e.shadowRoot ? [...e.shadowRoot.querySelectorAll('button.tile')] : [])"
 IDS = f"{TILES}.map(t => t.dataset.id).join()"
-HEAT = f"{TILES}[0]?.querySelector('i.heat')"
+HEAT = f"[...({TILES}[0]?.querySelectorAll('i.heat') ?? [])].at(-1)"  # of the overlay: a map alone is always opaque
 
 
 def main() -> None:

@@ -186,6 +186,13 @@ def test_the_verdict_follows_the_intervals():
     assert open_["focus"] is None
 
 
+def test_a_verdict_from_rough_masks_says_so():
+    given = result_of((0.7, 0.8), (0.1, 0.2), (0.1, 0.2), (0.3, 0.5))
+    for iou, rough in ((0.4, True), (0.8, False)):
+        given["masks"] = {"source": "grabcut", "quality": {"iou": {"value": iou, "low": iou, "high": iou, "n": 9}}}
+        assert ("masks this rough" in entity_words.verdict(given)["verdict"]) == rough
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["background", "entity"])
 def test_a_planted_artefact_is_found_by_the_test_and_by_maps_but_not_by_random_ones(workspace, where):

@@ -20,7 +20,7 @@ from cifake_core.explanations.resampling import Resampled
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.step import Context
 
-VERSION = 1
+VERSION = 2  # raise it whenever a result or its sentence would come out differently
 RANDOM = "randomcam"
 DEFAULT_METHODS = ("gradcam", "hirescam", "layercam")
 AREAS = (0.02, 0.98)  # shares of the picture an entity may cover to be compared with its background

@@ -66,7 +66,7 @@ def intervals(
     paint = colours()
     order = list(dict.fromkeys(row["name"] for row in rows))
     series = list(dict.fromkeys(row.get("series", "") for row in rows))
-    tones = {"entity": paint["line"], "background": paint["paper"], "real": paint["real"], "fake": paint["fake"]}
+    tones = {"entity": paint["line"], "background": paint["paper"], "everywhere": paint["muted"], "real": paint["real"], "fake": paint["fake"]}
     spread = [paint["line"], paint["paper"], paint["fake"], paint["real"], paint["muted"]]
     encode = {"field": "series", "scale": {"domain": series, "range": [tones.get(name, spread[i % 5]) for i, name in enumerate(series)]}}
     colouring = {**encode, "legend": {"orient": "top", "title": None}} if len(series) > 1 else {"value": paint[colour]}
