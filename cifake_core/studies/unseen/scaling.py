@@ -64,7 +64,7 @@ class StudyScaling(Source):
         shelf = Shelf.of(context.workspace, "scaling", self, pool.digest)
         if (there := shelf.found()) is not None:
             return there
-        held_out, ours = splitting.deal(pool.families, 2, self.seed, splitting.parsed_together(self.together))
+        ours, held_out = splitting.deal(pool.families, 2, self.seed, splitting.parsed_together(self.together))
         plan = self.plan(pool, ours)
         bench, meter = Bench(pool, shelf.measured), Meter(len(plan), context.on_progress)
         groups = {name: pool.rows([name]) for name in sorted(held_out)}

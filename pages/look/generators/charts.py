@@ -31,8 +31,8 @@ def bars(rows: list[dict], title: str, chance: float | None, key: str) -> str | 
     """A bar for each generator with its interval, coloured by family; rows: generator, family, n, value, low, high. Gives the clicked one."""
     order = [row["generator"] for row in sorted(rows, key=lambda row: (row["family"], -row["value"]))]
     colours = family_colours({row["generator"]: row["family"] for row in rows})
-    y = {"field": "generator", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 230}}
-    x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": title, "axis": {"format": ".0%"}}
+    y = {"field": "generator", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 230, "labelOverlap": False}}
+    x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": title, "axis": {"format": ".1f"}}
     tooltip = [{"field": name} for name in ("generator", "family", "n")] + [{"field": name, "format": ".3f"} for name in _ESTIMATE]
     layers = [
         {
@@ -52,7 +52,7 @@ def bars(rows: list[dict], title: str, chance: float | None, key: str) -> str | 
     if chance is not None:
         rule = {"type": "rule", "strokeDash": [4, 4], "color": palette.colours()["muted"]}
         layers.append({"data": {"values": [{"at": chance}]}, "mark": rule, "encoding": {"x": {"field": "at", "type": "quantitative"}}})
-    _show({"data": {"values": rows}, "layer": layers}, key, f"{title} for each of {len(rows)} generators, with 95 % intervals.", 19 * len(rows) + 80)
+    _show({"data": {"values": rows}, "layer": layers}, key, f"{title} for each of {len(rows)} generators, with 95 % intervals.", 20 * len(rows) + 110)
     return _clicked(key, "generator")
 
 
@@ -61,8 +61,8 @@ def matrix(rows: list[dict], key: str) -> tuple[str, str] | None:
     sources = list(dict.fromkeys(row["source"] for row in rows))
     names = list(dict.fromkeys(row["generator"] for row in rows))
     encoding = {
-        "x": {"field": "generator", "type": "nominal", "sort": names, "title": "judged on", "axis": {"labelAngle": -60, "labelLimit": 150}},
-        "y": {"field": "source", "type": "nominal", "sort": sources, "title": "learned from", "axis": {"labelLimit": 200}},
+        "x": {"field": "generator", "type": "nominal", "sort": names, "title": "judged on", "axis": {"labelAngle": -60, "labelLimit": 150, "labelOverlap": False}},
+        "y": {"field": "source", "type": "nominal", "sort": sources, "title": "learned from", "axis": {"labelLimit": 200, "labelOverlap": False}},
         "color": {
             "field": "value", "type": "quantitative", "title": "AUC",
             "scale": {"domain": [0, 0.5, 1], "range": ["#7b3294", "#e8e8e8", "#00796b"]}, "legend": {"orient": "top", "gradientLength": 220},
@@ -82,7 +82,7 @@ def scaling(points: list[dict], x_title: str, key: str, *, papers: bool = False)
     y = {"type": "quantitative", "scale": {"zero": False}, "title": "macro AUC on held-out generators"}
     tooltip = [{"field": "series"}, {"field": "x", "title": x_title}, {"field": "n", "title": "repeats"}]
     tooltip += [{"field": name, "format": ".3f"} for name in _ESTIMATE]
-    colour = {"field": "series", "legend": {"orient": "top", "title": None}}
+    colour = {"field": "series", "legend": {"orient": "bottom", "title": None, "columns": 1, "labelLimit": 480}}
     layers = [
         {"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45}, "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": colour}},
         {"mark": {"type": "line", "strokeWidth": 2, "point": {"size": 60, "filled": True}}, "encoding": {"x": x, "y": {"field": "value", **y}, "color": colour, "tooltip": tooltip}},
@@ -92,5 +92,5 @@ def scaling(points: list[dict], x_title: str, key: str, *, papers: bool = False)
         paint = palette.colours()["paper"]
         encoding = {"x": x, "y": {"field": "value", **y}, "detail": {"field": "paper"}, "tooltip": [{"field": "paper"}, {"field": "x"}, {"field": "value"}]}
         layers.append({"data": {"values": rows}, "mark": {"type": "line", "strokeDash": [5, 4], "color": paint, "opacity": 0.8, "point": {"color": paint, "size": 25}}, "encoding": encoding})
-    spec = {"data": {"values": points}, "layer": layers, "height": 300, "config": {"view": {"stroke": None}}}
-    st.vega_lite_chart(spec, width="stretch", height=300, alt="Macro AUC on held-out generators, rising or not, with the spread over random subsets.", key=key)
+    spec = {"data": {"values": points}, "layer": layers, "height": 380, "config": {"view": {"stroke": None}}}
+    st.vega_lite_chart(spec, width="stretch", height=380, alt="Macro AUC on held-out generators, rising or not, with the spread over random subsets.", key=key)

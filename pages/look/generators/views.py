@@ -93,7 +93,7 @@ def scaling(found: list[dict]) -> None:
     if not studies:
         return
     st.subheader("Does meeting more generators help?", anchor="scaling")
-    newest = {f"{study['codec']}, {study['title']}, reals of {study['reals_from']}": study for study in reversed(studies)}
+    newest = _labelled(studies)
     arms = {"random": "random", "diverse": "diverse families", "family": "one family"}
     by_k = [
         _point(f"{label}, {arms[p['arm']]}, {p['images']} images" if p["images"] else f"{label}, all images", p["k"], p)
@@ -114,6 +114,14 @@ def scaling(found: list[dict]) -> None:
         charts.scaling(by_images, "fakes in training", "unseen_images")
     st.markdown(" ".join(_reading(label, study) for label, study in newest.items()))
     st.caption("Dots are means over random subsets of generators, lines reach from the worst subset to the best. 0.5 is guessing.")
+
+
+def _labelled(studies: list[dict]) -> dict[str, dict]:
+    """The newest study of each codec, reals and detector, called by as few words as tell them apart."""
+    newest = {(study["codec"], study["title"], f"reals of {study['reals_from']}"): study for study in reversed(studies)}
+    telling = [i for i in range(3) if i == 0 or len({words[i] for words in newest}) > 1]
+    found = {", ".join(words[i] for i in telling): study for words, study in newest.items()}
+    return found if len(found) == len(newest) else {", ".join(words): study for words, study in newest.items()}
 
 
 def _point(series: str, x: int, point: dict) -> dict:
@@ -144,7 +152,9 @@ def codec_and_recipe(found: list[dict]) -> None:
             f"**{literal(study['title'])}**, chosen on {len(study['choose_generators'])} generators, reaches a macro AUC of **{report['value']:.2f}** "
             f"({report['low']:.2f} – {report['high']:.2f}) on {len(study['report_generators'])} others it was neither trained nor tuned on."
         )
-        rows = [(one["title"], one["macro"]["auc"]["value"], None) for one in study["candidates"]]
-        rows += [(one["title"], None, one["report"]["macro"]["auc"]["value"]) for one in study["references"]]
-        table = {"detector": [r[0] for r in rows], "choosing": [r[1] for r in rows], "reported reference": [r[2] for r in rows]}
-        st.dataframe(table, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("choosing", "reported reference")})
+        rows = [(one["title"], "choosing: generators to choose on", one["macro"]["auc"]) for one in study["candidates"]]
+        rows += [(study["title"], "chosen: held-out generators", report)]
+        rows += [(one["title"], "for comparison: held-out generators", one["report"]["macro"]["auc"]) for one in study["references"]]
+        names = ("value", "low", "high")
+        table = {"detector": [r[0] for r in rows], "judged on": [r[1] for r in rows]} | {name: [r[2][name] for r in rows] for name in names}
+        st.dataframe(table, hide_index=True, column_config={"value": st.column_config.NumberColumn("macro AUC", format="%.3f"), "low": st.column_config.NumberColumn("from", format="%.3f"), "high": st.column_config.NumberColumn("to", format="%.3f")})
