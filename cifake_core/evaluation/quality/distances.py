@@ -11,7 +11,7 @@ from scipy.linalg import eigvalsh
 
 from cifake_core.metrics.intervals import Estimate
 
-_RESAMPLES = 100
+_RESAMPLES = 50
 _Z = 1.959963985  # the 97.5 % point of the normal distribution
 
 
