@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput, Damaged, NotFound, Refused
-from cifake_core.images.schema import FAKE, LABELS, MANIFEST_COLUMNS, REAL
 from cifake_core.images.rederiving import rederive
+from cifake_core.images.schema import FAKE, LABELS, MANIFEST_COLUMNS, REAL
 from cifake_core.images.splitting import validation_rows
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
