@@ -35,11 +35,15 @@ def bars(rows: list[dict], title: str, chance: float | None, key: str) -> str | 
     x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": title, "axis": {"format": ".1f"}}
     tooltip = [{"field": name} for name in ("generator", "family", "n")] + [{"field": name, "format": ".3f"} for name in _ESTIMATE]
     layers = [
-        {
+        {  # the whole line can be clicked, not only a short bar
             "params": [{"name": "picked", "select": {"type": "point", "fields": ["generator"]}}],
-            "mark": {"type": "bar", "height": {"band": 0.72}, "cursor": "pointer"},
+            "mark": {"type": "bar", "opacity": 0, "cursor": "pointer"},
+            "encoding": {"y": y, "x": {"datum": 0, **x}, "x2": {"datum": 1}, "tooltip": tooltip},
+        },
+        {
+            "mark": {"type": "bar", "height": {"band": 0.72}, "tooltip": False},
             "encoding": {
-                "y": y, "x": {"field": "value", **x}, "tooltip": tooltip,
+                "y": y, "x": {"field": "value", **x},
                 "color": {"field": "family", "scale": {"domain": list(colours), "range": list(colours.values())}, "legend": {"orient": "top", "title": None}},
                 "opacity": {"condition": {"param": "picked", "value": 0.95}, "value": 0.4},
             },

@@ -48,7 +48,9 @@ def bars(found: list[dict]) -> tuple[str, str, str] | None:
     rows = _rows(summary["generators"], study["families"], measure)
     st.caption(f"Bars are coloured by family; lines are 95 % intervals; the codec is {study['codec']}. Click a bar to see its images.")
     clicked = charts.bars(rows, titles[measure], 0.5 if measure in ("auc", "average_precision", "accuracy") else None, "unseen_bars")
-    return (study["study"], unit, clicked) if clicked else None
+    named = st.selectbox("Show the images of", ["", *(row["generator"] for row in rows)], key="unseen_images_of", bind="query-params", format_func=lambda name: name or "the bar that is clicked")
+    shown = clicked or named
+    return (study["study"], unit, shown) if shown else None
 
 
 def _bar_sources(found: list[dict]) -> dict[str, tuple[dict, str, dict]]:
