@@ -70,9 +70,8 @@ class Recorder:
         device = next(network.parameters()).device
         probabilities, heat, scale, layer = seen_by(network, scoring.on_device(self._pixels, device))
         tensors = {"probabilities": probabilities, "heat": heat, "scale": scale}
-        said = {"image_ids": json.dumps(self._image_ids), "layer": layer, "epoch": str(epoch)}
         with artifacts.whole_file(self._folder / _epoch_file(epoch)) as temporary:
-            save_file(tensors, temporary, metadata=said)
+            save_file(tensors, temporary, metadata=_header(self._image_ids, layer))
 
 
 def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
@@ -111,13 +110,13 @@ def gathered(folder: Path, epochs: int) -> Probe | None:
         return None
     said = parts[0][1]
     stacked = {name: np.stack([tensors[name] for tensors, _ in parts]) for name in ("probabilities", "heat", "scale")}
-    return Probe(tuple(json.loads(said["image_ids"])), said["layer"], np.arange(1, epochs + 1), **stacked)
+    return Probe(tuple(said["image_ids"]), said["layer"], np.arange(1, epochs + 1), **stacked)
 
 
 def save(folder: Path, probe: Probe) -> None:
     """Writes `probe.safetensors`."""
     tensors = {name: getattr(probe, name) for name in ("epochs", "probabilities", "heat", "scale")}
-    save_file(tensors, folder / PROBE, metadata={"image_ids": json.dumps(probe.image_ids), "layer": probe.layer})
+    save_file(tensors, folder / PROBE, metadata=_header(probe.image_ids, probe.layer))
 
 
 def of_run(folder: Path) -> Probe | None:
@@ -128,7 +127,7 @@ def of_run(folder: Path) -> Probe | None:
     if found is None:
         raise Damaged(f"{PROBE} in {folder.name!r} cannot be read; train the run again.")
     tensors, said = found
-    return Probe(tuple(json.loads(said["image_ids"])), said["layer"], **tensors)
+    return Probe(tuple(said["image_ids"]), said["layer"], **tensors)
 
 
 def unfinished_epochs(folder: Path) -> int:
@@ -149,9 +148,16 @@ def _epoch_file(epoch: int) -> str:
     return f"probe-{epoch:04d}.safetensors"
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
+def _header(image_ids: Sequence[str], layer: str) -> dict[str, str]:
+    """One entry, because the library writes several in an order that differs from process to process."""
+    return {"probe": json.dumps({"image_ids": list(image_ids), "layer": layer})}
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:
+    """The tensors and what `_header` said of them; None if the file cannot be read."""
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    except (OSError, SafetensorError):
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, json.loads(file.metadata()["probe"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
