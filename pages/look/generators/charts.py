@@ -32,7 +32,7 @@ def bars(rows: list[dict], title: str, chance: float | None, key: str) -> str | 
     order = [row["generator"] for row in sorted(rows, key=lambda row: (row["family"], -row["value"]))]
     colours = family_colours({row["generator"]: row["family"] for row in rows})
     y = {"field": "generator", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 230, "labelOverlap": False}}
-    x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": title, "axis": {"format": ".1f"}}
+    x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": title, "axis": {"format": ".1f", "values": [0, 0.2, 0.4, 0.6, 0.8, 1]}}
     tooltip = [{"field": name} for name in ("generator", "family", "n")] + [{"field": name, "format": ".3f"} for name in _ESTIMATE]
     layers = [
         {  # the whole line can be clicked, not only a short bar
