@@ -11,7 +11,7 @@ import numpy as np
 from cifake_core.errors import BadInput
 from cifake_core.metrics.intervals import UNDEFINED, Estimate, percentile
 
-RESAMPLES = 400
+RESAMPLES = 200
 
 
 @dataclass(frozen=True)
