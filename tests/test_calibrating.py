@@ -86,8 +86,9 @@ def test_a_stored_run_is_judged_without_what_was_put_into_train(lab, monkeypatch
     run = runs.runs(lab)[0]
     plain = deduplicated.without_duplicates(lab, run, resamples=20)
     assert (plain.n, plain.n_seen) == (200, 0)
-    test = ImageSet.open(lab, "tiny").manifest("test")
-    monkeypatch.setattr(ImageSet, "manifest", lambda *_: pd.DataFrame({"image_id": test["image_id"][:7]}))
+    manifest, test = ImageSet.manifest, ImageSet.open(lab, "tiny").manifest("test")
+    put_in = pd.DataFrame({"image_id": test["image_id"][:7]})
+    monkeypatch.setattr(ImageSet, "manifest", lambda found, split: manifest(found, split) if split == "test" else put_in)
     found = deduplicated.without_duplicates(lab, run, resamples=20)
     assert found.n_seen == 7
     assert found.everything["accuracy"] == plain.everything["accuracy"]

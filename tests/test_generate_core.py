@@ -14,7 +14,7 @@ from cifake_core import hardware
 from cifake_core.detectors import loading, runs
 from cifake_core.errors import BadInput, Cancelled, NotFound
 from cifake_core.evaluation.classifying import classify
-from cifake_core.generators import catalogue, errands, pipelines
+from cifake_core.generators import catalogue, errands, pipelines, remaking
 from cifake_core.generators.generating import Generate
 from cifake_core.images import exporting
 from cifake_core.images.discarding import Discard, free_name
@@ -148,7 +148,7 @@ def test_pixels_that_differ_are_counted(studio, monkeypatch):
     there = ImageSet.open(studio, "six").pixels("train")[0].transpose(1, 2, 0)
     again = there.copy()
     again[5, 6, 1] ^= 3
-    monkeypatch.setattr(errands.remaking, "regenerate", lambda provenance, workspace: (again, again))
+    monkeypatch.setattr(remaking, "regenerate", lambda *_: (again, again))
     found = errands.Remake("six", "train", 0).run(Context(studio))
     assert found == {"same": False, "largest_difference": abs(int(again[5, 6, 1]) - int(there[5, 6, 1]))}
 

@@ -18,26 +18,31 @@ def chosen_files(run: Run) -> list[tuple[str, bytes]]:
     """(name, bytes) of the uploads, of a photograph, or of a test image of the run's set."""
     _follow_link(run)
     source = st.segmented_control(
-        "From", SOURCES, default=SOURCES[0], required=True, key="try_from", bind="query-params",
+        "From", SOURCES, default=SOURCES[0], required=True, key="try_from", bind="query-params", on_change=_leave_link,
         help="Test images were not used in training; for these the truth is known.",
     )  # fmt: skip
     return {SOURCES[0]: _uploads, SOURCES[1]: _camera}.get(source, lambda: _sample(run))()
 
 
 def _follow_link(run: Run) -> None:
-    """A link with `image_id` opens that test image; the link then names it by its place, as the widgets do."""
+    """A link with `image_id` opens that test image, and rules until another is chosen."""
     asked = st.query_params.get("image_id")
     if not asked:
         return
-    del st.query_params["image_id"]
     image_set = ImageSet.open(Workspace.current(), run.dataset)
     ids = image_set.manifest("test")["image_id"].to_numpy() if image_set.has("test") else np.empty(0, str)
     places = np.flatnonzero(ids == asked)
     if not len(places):
+        _leave_link()
         raise NotFound(
             f"The linked image {asked[:16]!r} is not among the test images of {run.dataset!r}; choose another network."
         )
     st.session_state["try_from"], st.session_state["try_number"] = SOURCES[2], int(places[0]) + 1
+
+
+def _leave_link() -> None:
+    """Another image or source is chosen: the address names it by its place from now on."""
+    st.query_params.pop("image_id", None)
 
 
 def _uploads() -> list[tuple[str, bytes]]:
@@ -63,8 +68,9 @@ def _sample(run: Run) -> list[tuple[str, bytes]]:
     total = image_set.record["rows"]["test"]
     left, middle, right = st.columns([2, 2, 4], vertical_alignment="bottom")
     number = left.number_input(
-        "Test image no.", 1, total, 1, key="try_number", bind="query-params", help=f"1 to {total:,}"
-    )
+        "Test image no.", 1, total, 1, key="try_number", bind="query-params", on_change=_leave_link,
+        help=f"1 to {total:,}",
+    )  # fmt: skip
     middle.button("Draw one at random", icon=":material/casino:", on_click=_draw, args=(total,), width="stretch")
     known = image_set.manifest("test").iloc[number - 1]
     truth = (":blue[real]", ":orange[fake]")[int(known["label"])]
@@ -73,6 +79,7 @@ def _sample(run: Run) -> list[tuple[str, bytes]]:
 
 
 def _draw(total: int) -> None:
+    _leave_link()
     st.session_state["try_number"] = int(np.random.default_rng().integers(1, total + 1))
 
 
