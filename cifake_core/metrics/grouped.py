@@ -1,9 +1,9 @@
-"""The bootstrap of every metric that needs no threshold, in a tenth of a second: images of like score are drawn together.
+"""The bootstrap of every metric that needs no threshold, with images of like score drawn together.
 
 A resample of n images asks only how many images of each score and label it holds, and those counts are multinomial. So
 the counts are drawn (resamples × groups), not the images (resamples × n). Up to GROUPS distinct scores this is the
 bootstrap over images itself. Beyond, neighbouring scores share a group: one in 512 of the images, whose loss differs by
-next to nothing; on 20,000 of CIFAKE's predictions no end of an interval moved by more than the draw's own noise.
+next to nothing; on 20,000 simulated scores no end of an interval moved by more than 0.00025.
 It does not know thresholds.
 
 Source: Efron 1979, percentile bootstrap, within each label because the label balance of a test set is fixed by design.
