@@ -63,7 +63,7 @@ def running_app(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
+    command = [sys.executable, "-m", "pages.shared.serving", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
     environment = {**os.environ, "CIFAKE_HOME": str(home.absolute())}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -231,8 +231,8 @@ def _traces(asked: Question, seen: np.ndarray, wanted, mask: np.ndarray) -> None
     titles = [t.control.title for t in found]
     st.vega_lite_chart(
         {
-            "data": {"values": rows + here}, "facet": {"field": "slider", "sort": titles, "title": None}, "columns": len(titles),
-            "spec": {"layer": layer, "width": 150, "height": 110}, "resolve": {"scale": {"x": "independent"}},
+            "data": {"values": rows + here}, "facet": {"field": "slider", "sort": titles, "title": None}, "columns": 3,
+            "spec": {"layer": layer, "width": 230, "height": 110}, "resolve": {"scale": {"x": "independent"}},
         },
         alt="Probability of fake along each slider: " + ", ".join(f"{t.control.title} {t.probabilities.min():.0%} to {t.probabilities.max():.0%}" for t in found),
     )  # fmt: skip
