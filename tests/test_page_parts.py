@@ -126,3 +126,11 @@ def test_an_unfinished_training_is_read_with_its_history_and_a_stranger_in_the_f
         artifacts.write_json(workspace.runs / ".unfinished" / name / runs.HISTORY, {"epochs": history})
     (found,) = runs.unfinished(workspace)
     assert (found.topology, found.seed, found.history) == ("32x2-64x1", 3, history)
+
+
+def test_a_set_whose_reals_were_rendered_is_never_called_photographs():
+    from pages.build.sets.image_set_view import _KIND, _kind
+
+    label, *_ = _KIND[_kind({"kind": "mixed", "generators": {"demo-world-2": 10, "demo": 10}})]
+    assert "no photographs" in label
+    assert _kind({"kind": "mixed", "generators": {"Stable Diffusion 1.4": 10}}) == "mixed"

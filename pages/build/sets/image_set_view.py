@@ -14,6 +14,7 @@ _KIND = {
     "photographs": ("photographs", "blue", ":material/photo_camera:"),
     "generated": ("generated images", "orange", ":material/auto_awesome:"),
     "rendered": ("rendered, no photographs", "violet", ":material/draw:"),
+    "rendered-mixed": ("rendered scenes and fakes, no photographs", "violet", ":material/draw:"),
     "mixed": ("photographs and fakes", "green", ":material/contrast:"),
 }
 _PAIRS = {"train-train": "within train", "train-test": "between train and test", "test-test": "within test"}
@@ -37,7 +38,7 @@ def contents(image_set: ImageSet) -> None:
 
 
 def _headline(image_set: ImageSet) -> None:
-    label, colour, icon = _KIND.get(image_set.record["kind"], _KIND["mixed"])
+    label, colour, icon = _KIND.get(_kind(image_set.record), _KIND["mixed"])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(label, color=colour, icon=icon)
         problem = why_not_trainable(image_set)
@@ -50,6 +51,12 @@ def _headline(image_set: ImageSet) -> None:
         st.caption(literal(image_set.record["note"]))
     if problem:
         st.info(literal(problem), icon=":material/info:")
+
+
+def _kind(record: dict) -> str:
+    """The set's kind; a mixed set whose reals were rendered is never called photographs."""
+    rendered = any(name.startswith("demo-world-") for name in record.get("generators", {}))
+    return "rendered-mixed" if rendered and record["kind"] == "mixed" else record["kind"]
 
 
 def _counts_text(image_set: ImageSet) -> str:
