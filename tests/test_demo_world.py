@@ -200,13 +200,34 @@ def test_what_cannot_be_rendered_is_refused_in_a_sentence(arguments, told):
 def test_progress_counts_every_picture_and_a_cancel_leaves_at_once():
     seen = []
     render_many([0] * 70, range(70), workers=1, on_progress=lambda done, total, message: seen.append((done, total)))
-    assert seen == [(0, 70), (64, 70), (70, 70)]
+    assert seen == [(0, 70), (32, 70), (64, 70), (70, 70)]
 
     def stop(done, total, message):
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
         render_many([0] * 70, range(70), workers=1, on_progress=stop)
+
+
+def test_two_processes_share_the_pictures_out_and_a_cancel_stops_both():
+    seen = []
+
+    def watch(done, total, message):
+        seen.append(done)
+
+    labels = [i % 10 for i in range(150)]
+    together = render_many(labels, range(150), workers=2, on_progress=watch)
+    assert [p.jpeg for p in together] == [p.jpeg for p in render_many(labels, range(150), workers=1)]
+    assert seen[0] == 0
+    assert seen[-1] == 150
+    assert seen == sorted(seen)
+
+    def stop(done, total, message):
+        if done:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        render_many(labels, range(150), workers=2, on_progress=stop)
 
 
 def test_light_from_the_left_brightens_the_left_flank():

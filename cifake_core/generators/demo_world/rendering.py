@@ -28,7 +28,7 @@ from cifake_core.settings import Settings
 WORLD_VERSION = 2  # raise it whenever a picture would come out differently
 SUPERSAMPLING = 2  # fine pixels a side of each final one
 MIN_SIZE, MAX_SIZE = 16, 256
-_CHUNK = 64  # pictures a worker makes between two reports
+_CHUNK = 32  # pictures a process makes between two reports
 _TOGETHER = 16  # pictures drawn at once: enough to share the cost of calls, few enough to stay in the cache
 _ALONE = 256  # fewer pictures than this do not repay the start of worker processes
 
@@ -99,7 +99,7 @@ def render_many(
     workers: int | None = None,
     on_progress: Progress = silent,
 ) -> list[Rendering]:
-    """Pictures in the order asked. `workers`: processes, 1 = in this one, None = one a core when it repays.
+    """Pictures in the order asked. `workers`: processes, this one among them; None = one a core when it repays.
 
     Leaving through `on_progress` (Cancelled) stops the workers. Raises BadInput.
     """
@@ -110,20 +110,39 @@ def render_many(
     workers = _worker_count(workers, len(wanted), len(chunks))
     if workers == 1:
         return _collected(map(_render_chunk, chunks), len(wanted), on_progress)
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet_worker)
+    pool = ProcessPoolExecutor(workers - 1, mp_context=get_context("spawn"), initializer=_quiet_worker)
     try:
-        return _collected(pool.map(_render_chunk, chunks), len(wanted), on_progress)
+        return _shared_out(pool, chunks, len(wanted), on_progress)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+def _shared_out(pool: ProcessPoolExecutor, chunks: list, total: int, on_progress: Progress) -> list[Rendering]:
+    """The pool takes chunks from the front; this process, which need not wait for the pool to start, from the back."""
+    _report(on_progress, 0, total)
+    elsewhere = [pool.submit(_render_chunk, chunk) for chunk in chunks]
+    here: list[list[Rendering]] = []
+    while elsewhere and elsewhere[-1].cancel():
+        here.append(_render_chunk(chunks[len(elsewhere) - 1]))
+        elsewhere.pop()
+        finished = sum(future.done() for future in elsewhere) * _CHUNK
+        _report(on_progress, min(finished + sum(map(len, here)), total), total)
+    parts = [future.result() for future in elsewhere] + here[::-1]
+    _report(on_progress, total, total)
+    return [picture for part in parts for picture in part]
+
+
 def _collected(parts, total: int, on_progress: Progress) -> list[Rendering]:
     done: list[Rendering] = []
-    on_progress(0, total, "rendering the demo world")
+    _report(on_progress, 0, total)
     for part in parts:
         done += part
-        on_progress(len(done), total, "rendering the demo world")
+        _report(on_progress, len(done), total)
     return done
+
+
+def _report(on_progress: Progress, done: int, total: int) -> None:
+    on_progress(done, total, "rendering the demo world")
 
 
 def _render_chunk(chunk: tuple[list[tuple[int, int]], int]) -> list[Rendering]:
