@@ -10,6 +10,7 @@ from cifake_core.detectors.grid import TrainGrid
 from cifake_core.errors import BadInput, Refused
 from cifake_core.step import Context
 from cifake_core.store import artifacts
+from tests.ray_nodes import two_nodes
 
 CELLS = ("16x1-32x1", "16x2-32x1", "16x3-32x1", "32x1-32x1")
 
@@ -37,23 +38,9 @@ def test_without_ray_one_sentence_says_how_to_get_it(lab, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_node_is_killed_mid_grid_and_all_cells_are_done_with_the_bits_of_one_machine(lab, monkeypatch, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed (requirements-ray.txt)")
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "a-token-of-this-test-alone-0123456789abcdef")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the nodes' scratch folders
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # a busy machine would let niced workers starve
-    from ray.cluster_utils import Cluster
-
-    step = TrainGrid("tiny", CELLS, epochs=3, workers=1, patience=0)
-    expected = _digests(lab, step.run(Context(lab)))
-    for name in expected:
-        shutil.rmtree(lab.runs / name)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
-    try:
-        doomed = cluster.add_node(num_cpus=1, num_gpus=0)
-        cluster.wait_for_nodes()
-        killed = threading.Event()
+def test_a_node_is_killed_mid_grid_and_all_cells_are_done_with_the_bits_of_one_machine(lab, monkeypatch):
+    killed = threading.Event()
+    with two_nodes(monkeypatch) as (cluster, doomed):
 
         def on_progress(done: int, total: int, message: str) -> None:
             if done and not killed.is_set():  # some cell is under way or done
@@ -62,11 +49,13 @@ def test_a_node_is_killed_mid_grid_and_all_cells_are_done_with_the_bits_of_one_m
 
         there = TrainGrid("tiny", CELLS, epochs=3, patience=0, executor="ray", address=cluster.address)
         result = there.run(Context(lab, on_progress))
-    finally:
-        cluster.shutdown()
+    found = _digests(lab, result)
+    for name in found:
+        shutil.rmtree(lab.runs / name)
+    expected = _digests(lab, TrainGrid("tiny", CELLS, epochs=3, workers=1, patience=0).run(Context(lab)))
     assert killed.is_set()
     assert not result["failed"]
-    assert _digests(lab, result) == expected
+    assert found == expected
 
 
 def _digests(lab, result: dict) -> dict[str, str]:

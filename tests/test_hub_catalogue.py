@@ -14,6 +14,7 @@ from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
 from tests.generator_models import tiny_stable_diffusion
 from tests.hub_server import SHA, Hub
+from tests.ray_nodes import two_nodes
 
 GOOD = ("anna/good", "bert/also-good")
 
@@ -50,8 +51,8 @@ def asked(hub, monkeypatch):
 
 
 def sampling(**changes) -> SampleCatalogue:
-    settings = {"per_model": 3, "steps": 1, "size": 64, "attempts": 2, **changes}
-    return SampleCatalogue("all", "fakes", **settings)
+    settings = {"name": "fakes", "per_model": 3, "steps": 1, "size": 64, "attempts": 2, **changes}
+    return SampleCatalogue("all", **settings)
 
 
 # ---- the catalogue
@@ -212,6 +213,38 @@ def test_memory_beyond_the_limit_is_the_models_fault_and_is_tried_again_only_whe
     assert result["kinds"] == {"memory": 1}
     assert sampling(per_model=1).run(Context(workspace))["states"] == {"model fault": 1}
     assert sampling(per_model=1, retry=("memory",)).run(Context(workspace))["states"] == {"completed": 1}
+
+
+# ---- on a Ray cluster
+
+
+def test_an_address_is_of_no_use_without_ray_and_executors_are_named():
+    with pytest.raises(BadInput, match="add --executor ray"):
+        sampling(address="head:6379")
+    with pytest.raises(BadInput, match="no executor 'slurm'"):
+        sampling(executor="slurm")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_node_makes_the_images_of_one_machine_and_names_the_same_faults(asked, workspace, monkeypatch):
+    FreezeCatalogue("all", 8).run(Context(workspace))
+    killed: list[int] = []
+    with two_nodes(monkeypatch) as (cluster, doomed):
+
+        def on_progress(done: int, total: int, message: str) -> None:
+            if done and not killed:
+                killed.append(done)
+                cluster.remove_node(doomed, allow_graceful=False)
+
+        step = sampling(name="there", executor="ray", address=cluster.address, attempts=4)
+        there = step.run(Context(workspace, on_progress))
+    here = sampling(name="here").run(Context(workspace))
+    assert killed
+    assert there["states"] == here["states"]
+    assert there["kinds"] == here["kinds"]
+    ids = [set(ImageSet.open(workspace, name).manifest("test")["image_id"]) for name in ("here", "there")]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 3 * len(GOOD)
 
 
 # ---- the page

@@ -129,6 +129,8 @@ def sample(
         bool,
         typer.Option("--keep-done", help="Make the set even if some models still wait for the network or the disk."),
     ] = False,
+    executor: Annotated[str, typer.Option(help="local, or ray: the machines of a Ray cluster.")] = "local",
+    address: Annotated[str, typer.Option(help="Of the Ray cluster, host:port; left out: this machine alone.")] = "",
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it will take.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -137,7 +139,7 @@ def sample(
 
     step = SampleCatalogue(
         catalogue, name, per_model, models, str(captions.absolute()) if captions else "", seed, steps, guidance, size, split, workers,
-        words(devices), batch, memory_gb, cache_gb, timeout_s, attempts, words(retry), keep_done,
+        words(devices), batch, memory_gb, cache_gb, timeout_s, attempts, words(retry), keep_done, executor, address,
     )  # fmt: skip
     if estimate:
         return _show_cost(step, as_json)

@@ -3,13 +3,10 @@
 A unit is what it is everywhere: the images' digest, topology, settings, seed. A node trains it in a scratch folder of
 its own and hands the run's files back; they count here only if every checksum of their record holds. A node that dies
 costs the units it was at: Ray gives them to another, which reaches the same bits. Nodes need the packages of
-requirements.txt and requirements-ray.txt; this project's code and the images travel with the tasks. Ray's token
-authentication is always on. Ray is optional, and loaded only here.
+requirements.txt and requirements-ray.txt; this project's code and the images travel with the tasks.
 """
 
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-import cifake_core
+from cifake_core import ray_cluster
 from cifake_core.detectors import runs, workers
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.workers import Outcome
-from cifake_core.errors import BadInput, Conflict, Damaged, Refused
+from cifake_core.errors import Conflict, Damaged
 from cifake_core.images.image_set import ImageSet
 from cifake_core.progress import Progress
 from cifake_core.settings import Settings
@@ -45,7 +42,7 @@ def run_all(
 
     Raises BadInput where Ray is not installed or the cluster does not answer, Refused without authentication.
     """
-    ray = _connected(address)
+    ray = ray_cluster.connected(address)
     try:
         meter = workers.Meter(costs, on_progress)
         outcomes = {
@@ -59,31 +56,6 @@ def run_all(
         return [outcomes[number] for number in range(len(units))]
     finally:
         ray.shutdown()
-
-
-def _connected(address: str) -> Any:
-    """Ray, connected; token authentication is on before it starts."""
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
-        raise Refused("RAY_AUTH_MODE turns Ray's authentication off, and anybody could run code here; set it to token.")
-    os.environ.update(RAY_AUTH_MODE="token", RAY_USAGE_STATS_ENABLED="0")
-    try:
-        import ray
-    except ImportError as error:
-        raise BadInput("Ray is not installed; install it with: pip install -r requirements-ray.txt") from error
-    code = {"py_modules": [str(Path(cifake_core.__file__).parent)]}
-    try:
-        ray.init(
-            address=address or "local",
-            runtime_env=code,
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-        )
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        where = address or "this machine"
-        raise BadInput(
-            f"Ray on {where} does not answer ({str(error)[:120]}); check the address and the token."
-        ) from error
-    return ray
 
 
 def _finished(workspace: Workspace, image_set: ImageSet, unit: TrainSettings) -> str | None:
@@ -191,7 +163,7 @@ def _trained(
     """Trains in a scratch workspace that this node keeps, so that an interrupted unit goes on if it comes back here."""
     from cifake_core.detectors import units
 
-    scratch = Workspace(_private_folder() / digest[:16])
+    scratch = Workspace(ray_cluster.private_folder() / digest[:16])
     if not (scratch.image_sets / folder.name / artifacts.RECORD).exists():
         try:
             with artifacts.whole_folder(scratch.image_sets / folder.name) as building:
@@ -203,12 +175,3 @@ def _trained(
     made = {file.name: file.read_bytes() for file in (scratch.runs / identity).iterdir()}
     shutil.rmtree(scratch.runs / identity, ignore_errors=True)
     return identity, made
-
-
-def _private_folder() -> Path:
-    """A folder of this user alone: others on the node must not put images or checkpoints there. Raises Refused."""
-    folder = Path(tempfile.gettempdir()) / f"cifake-lab-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
-        raise Refused(f"{folder} on {os.uname().nodename} is not private to this user; remove it and start again.")
-    return folder

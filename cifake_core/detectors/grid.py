@@ -6,6 +6,7 @@ The request is plain values, so that a page can check and show it; torch is load
 from dataclasses import dataclass
 from functools import partial
 
+from cifake_core import ray_cluster
 from cifake_core.detectors import runs, topology, wishes, workers
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput
@@ -13,8 +14,6 @@ from cifake_core.images.image_set import ImageSet
 from cifake_core.progress import Progress
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace
-
-EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,7 @@ class TrainGrid:
     def __post_init__(self) -> None:
         object.__setattr__(self, "topologies", tuple(self.topologies))  # a job's arguments come back from JSON as lists
         object.__setattr__(self, "seeds", tuple(self.seeds))
-        if self.executor not in EXECUTORS:
-            raise BadInput(f"There is no executor {self.executor[:40]!r}; take {' or '.join(EXECUTORS)}.")
-        if self.address and self.executor != "ray":
-            raise BadInput(f"The address {self.address[:80]!r} is of no use without Ray; add --executor ray.")
+        ray_cluster.checked(self.executor, self.address)
         if not self.seeds:
             raise BadInput("No seed is given; give at least one, for example 0.")
         if not self.cells():

@@ -80,9 +80,7 @@ def _outcome(one: _Running, late: bool, timeout_s: float) -> faults.Outcome:
     if found.state != faults.State.WAITING:
         return found
     if late:
-        found = faults.fault(
-            name, "too slow", f"It was not done after {timeout_s:.0f} s; give it more with --timeout-s."
-        )
+        found = faults.late(name, timeout_s)
     elif code == -signal.SIGKILL:
         found = faults.fault(name, "killed", "Its process was killed from outside, most often because memory ran out.")
     else:

@@ -53,6 +53,10 @@ def fault(model: str, kind: str, reason: str, **more) -> Outcome:
     return Outcome(model, KINDS[kind].value, kind, reason, **more)
 
 
+def late(model: str, timeout_s: float) -> Outcome:
+    return fault(model, "too slow", f"It was not done after {timeout_s:.0f} s; give it more with --timeout-s.")
+
+
 def read(folder: Path, model: str) -> Outcome:
     """The outcome kept in a model's folder; waiting if there is none or a damaged one."""
     try:

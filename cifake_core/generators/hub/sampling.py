@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from cifake_core import ray_cluster
 from cifake_core.errors import BadInput, Conflict
 from cifake_core.generators.hub import cache, faults, frozen, listing
 from cifake_core.generators.hub.crew import Crew
+from cifake_core.generators.hub.elsewhere import Elsewhere
 from cifake_core.generators.hub.faults import Outcome, State
 from cifake_core.generators.hub.models import HubModel
 from cifake_core.generators.hub.unit import Unit
@@ -39,6 +41,8 @@ _ASKED = (
     "memory_gb",
     "batch",
     "retry",
+    "executor",
+    "address",
 )  # do not decide the images
 
 
@@ -68,11 +72,14 @@ class SampleCatalogue:
     attempts: int = 3  # of a model before infrastructure faults are left for the next start
     retry: tuple[str, ...] = ()  # kinds of model faults to try again: memory, "too slow", gated …
     keep_done: bool = False
+    executor: str = "local"  # or "ray": on the machines of a Ray cluster, as many models at a time as it holds
+    address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "devices", tuple(self.devices))
         object.__setattr__(self, "retry", tuple(self.retry))
         checked_name(self.name)
+        ray_cluster.checked(self.executor, self.address)
         if (
             min(self.per_model, self.workers, self.attempts) < 1
             or min(self.models, self.cache_gb, self.memory_gb) < 0
@@ -151,15 +158,20 @@ class _Work:
         artifacts.write_json(
             self.folder / "step.json", {"step": asdict(self.step), "request": self.request, "models": len(self.models)}
         )
-        with Crew(self.step.workers, self.step.timeout_s) as crew:
+        with self._crew() as crew:
             while queue or crew.running:
-                while queue and crew.free:
+                while queue and crew.free > 0:
                     self._start(crew, queue)
                 for unit, outcome in crew.ended(self._tell):
                     self._ended(unit, outcome, queue)
         cache.make_room(self.cache, self.step.cache_gb * 1e9)
 
-    def _start(self, crew: Crew, queue: list[HubModel]) -> None:
+    def _crew(self) -> Crew | Elsewhere:
+        if self.step.executor == "ray":
+            return Elsewhere(self.step.address, self.step.timeout_s)
+        return Crew(self.step.workers, self.step.timeout_s)
+
+    def _start(self, crew: Crew | Elsewhere, queue: list[HubModel]) -> None:
         model = queue.pop(0)
         most = self.step.cache_gb * 1e9
         if most and model.bytes > most:
