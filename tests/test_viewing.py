@@ -9,10 +9,12 @@ from PIL import Image
 
 from cifake_core.detectors import loading, runs
 from cifake_core.evaluation.scored import scored
-from cifake_core.explanations import averages, methods, one_image, overlay, stored_maps, taking, viewing
+from cifake_core.explanations import averages, methods, one_image, overlay, rim, stored_maps, taking, viewing
 from cifake_core.explanations.explaining import ExplainSplit
+from cifake_core.explanations.resampling import Mean
 from cifake_core.explanations.viewing import Question
 from cifake_core.images.sprite import painted
+from cifake_core.metrics.intervals import Estimate
 from cifake_core.step import Context
 
 
@@ -145,7 +147,7 @@ def test_every_view_of_the_page_shows_what_was_measured(lab, run, monkeypatch):
     app.switch_page("pages/look/gradcam.py").run()
     expected = {
         "One image, all methods": "Faithfulness of the maps",
-        "On average": "averaged",
+        "On average": "The outer 2 pixels, 23% of the picture, hold",
         "As training went on": "told right",
         "Can the map be trusted?": trusted["verdict"][:30],
         "Entity or background?": "With the background flattened",
@@ -157,3 +159,46 @@ def test_every_view_of_the_page_shows_what_was_measured(lab, run, monkeypatch):
         assert not app.error, (view, app.error[0].value)
         said = "\n".join(element.value for kind in ("markdown", "caption", "info") for element in app.get(kind))
         assert words in said.replace("\\", ""), view
+    app.segmented_control(key="gradcam_view").set_value("One image, all methods").run()
+    app.selectbox(key="gradcam_target").set_value("fake and real side by side").run()
+    app.multiselect(key="gradcam_compare").set_value(["Grad-CAM", "Grad-CAM on random weights"]).run()
+    assert not app.exception
+    said = "\n".join(element.value for element in app.markdown)
+    assert all(f"What speaks for **{label}** in this image" in said for label in ("fake", "real"))
+    assert said.count("**Grad\\-CAM on random weights**") == 2
+
+
+def test_the_ring_is_two_pixels_wide_and_maps_are_weighed_in_it():
+    mask = rim.ring(32, 32)
+    assert mask.sum() == 32 * 32 - 28 * 28
+    heat = np.zeros((4, 32, 32), np.float32)
+    heat[0, 1, 5] = heat[0, 10, 10] = 1  # half of it at the rim
+    heat[1, 2, 2] = 1  # just inside
+    heat[2, 31, 0] = 3
+    maps = lambda question: viewing.Maps(heat if "@" not in question.method else heat[[1, 1, 1, 1]], None, None, "x", "x")  # noqa: E731
+    found = rim.measured(maps, Question("gradcam"), np.array([0, 1, 0, 1]))
+    assert found.trained.estimate.value == pytest.approx(0.5)  # of three maps; the fourth has no evidence
+    assert (found.trained.n, found.untrained.estimate.value) == (3, 0.0)
+    assert found.area == pytest.approx(0.2344, abs=1e-4)
+    assert rim.measured(maps, Question("randomcam"), np.array([0, 1, 0, 1])).untrained is None
+
+
+def test_the_sentence_on_the_rim_follows_the_intervals():
+    of = lambda low, high: Mean(Estimate((low + high) / 2, low, high), 256)  # noqa: E731
+    area = 0.234
+    assert "no bright rim" in rim.in_words(rim.Rim(area, of(0.20, 0.24), of(0.2, 0.3), of(0, 0.1)))
+    learned = rim.in_words(rim.Rim(area, of(0.28, 0.30), of(0.20, 0.24), of(0.05, 0.1)))
+    assert "The outer 2 pixels, 23% of the picture, hold 29.0 % (28.0 to 30.0) of the relevance" in learned
+    assert "came with training" in learned
+    padded = rim.Rim(area, of(0.28, 0.30), of(0.27, 0.31), of(-0.01, 0.01))
+    assert "which random weights do as well; convolutions pad with noughts" in rim.in_words(padded)
+    assert "part of it was learned" in rim.in_words(rim.Rim(area, of(0.4, 0.5), of(0.27, 0.31), of(0.1, 0.2)))
+    assert "nothing of it was learned" in rim.in_words(rim.Rim(area, of(0.4, 0.5), None, None))
+
+
+def test_every_method_can_be_asked_on_random_weights_too():
+    names = methods.names(untrained=True)
+    assert "gradcam@random" in names
+    assert "randomcam@random" not in names
+    assert len(names) == 2 * len(methods.names()) - 1
+    assert len({methods.title(name) for name in names}) == len(names)

@@ -43,7 +43,7 @@ def trust(
 def entity_test(
     run: Run,
     split: Split = "test",
-    masks: Annotated[str, typer.Option(help="auto, truth, grabcut, saliency, centre, user (drawn on the pages), or a folder of masks.")] = "auto",
+    masks: Annotated[str, typer.Option(help="auto, truth, grabcut, saliency, centre, user (drawn on the pages), imported:<name> (imported there), or a folder, .zip or .npz of masks.")] = "auto",
     methods: Annotated[str, typer.Option(help="Methods, separated by commas.")] = "gradcam,hirescam,layercam",
     layer: Annotated[str, typer.Option(help="Name of a convolution; the last one if left out.")] = "",
     n: Annotated[int, typer.Option(min=0, help="Images to test on; 0: all.")] = 0,

@@ -39,7 +39,8 @@ class Judge:
         image = np.ascontiguousarray(result.seen.transpose(2, 0, 1))[None]
         spread = seeds.spread(np.array([self._logit(identity, image) for identity in self.detectors]))
         reasons = [*result.reasons, *(["networks that differ only in their seed disagree"] if spread.disagree else [])]
-        far = self.index.nearest(features.features_of(detector, image)[0]).percentile if self.index else None
+        near = self.index.nearest(features.features_of(detector, image)[0], pixels=image[0]) if self.index else None
+        far = [near.strange.sentence()] if near and near.strange.is_far else []
         return {
             "file": file.name,
             "verdict": "unsure" if reasons else ("real", "fake")[result.label],
@@ -47,9 +48,9 @@ class Judge:
             "low": spread.low,
             "high": spread.high,
             "seeds": spread.n,
-            "far_percentile": far,
+            "far_percentile": near.strange.far if near else None,
             "reasons": reasons,
-            "warnings": list(result.warnings),
+            "warnings": [*result.warnings, *far],
         }
 
     def _logit(self, identity: str, image: np.ndarray) -> float:

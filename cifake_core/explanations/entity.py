@@ -25,13 +25,14 @@ RANDOM = "randomcam"
 DEFAULT_METHODS = ("gradcam", "hirescam", "layercam")
 AREAS = (0.02, 0.98)  # shares of the picture an entity may cover to be compared with its background
 QUALITY_IMAGES = 300  # rendered pictures a segmentation is measured on
+MASK = "entity_mask"  # column of a study's table: the mask of each image, one bit a pixel
 OUTCOMES = np.array(["TN", "FP", "FN", "TP"])  # OUTCOMES[2·label + verdict]
 
 
 @dataclass(frozen=True)
 class EntityTest:
     """Entity against background. `masks`: auto (the truth where it is known, else GrabCut), truth, grabcut, saliency,
-    centre, user (drawn on the pages), or a folder of imported masks.
+    centre, user (drawn on the pages), imported:<name> (imported there), or a folder, .zip or .npz of masks.
     """
 
     run_id: str
@@ -216,6 +217,7 @@ def _table(part: Part, rows: np.ndarray, tally: Tally, maps: dict, logits: dict,
         "outcome": tally.outcomes,
         "entity_area": tally.area.astype(np.float32),
         "logit": tally.logits.astype(np.float32),
+        MASK: [np.packbits(mask).tobytes() for mask in tally.scene.entity],  # 128 bytes: given masks may change or go
     }
     columns |= {f"mass {method}": measured["entity"].astype(np.float32) for method, measured in maps.items()}
     columns |= {f"logit {' '.join(pair)}": after for pair, after in logits.items() if pair[0] != "none"}

@@ -88,7 +88,9 @@ def _masked(result: dict) -> str:
     """Which masks it rests on, and how good such masks are, where they are guesses."""
     given = result["masks"]
     if not given["quality"]:
-        return {"truth": " with true masks", "imported": " with imported masks"}.get(given["source"], "")
+        source, _, name = given["source"].partition(":")
+        said = {"truth": " with true masks", "imported": " with imported masks", "user": " with masks painted by hand"}
+        return said.get(source, "") + (f" named {name}" if name else "")
     name = {"grabcut": "GrabCut", "saliency": "saliency", "centre": "the prior of the centre"}[given["source"]]
     return f" with masks by {name} (intersection over union {_plain(given['quality']['iou'])} on rendered pictures)"
 

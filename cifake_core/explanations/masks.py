@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from cifake_core.errors import BadInput, NotFound
+from cifake_core.explanations import given_masks
 from cifake_core.explanations.resampling import Mean, Resampled
 from cifake_core.explanations.segmenting import GUESSES, segmented
 from cifake_core.generators.demo_set import RENDERER
@@ -22,10 +22,10 @@ from cifake_core.generators.demo_world import Artefact, plant, render, render_fr
 from cifake_core.images.image_set import Part
 from cifake_core.progress import Progress, silent
 from cifake_core.store import artifacts
-from cifake_core.store.workspace import Workspace
+from cifake_core.store.workspace import Workspace, checked_name
 
 USER = "user"  # masks drawn on the pages; see drawn_masks.py
-SOURCES = ("auto", "truth", *GUESSES, USER)  # besides a folder of imported masks
+SOURCES = ("auto", "truth", *GUESSES, USER)  # besides given masks: a folder, a file, or "imported:<name>"
 _TEST_SEED = 900_000  # first seed of the pictures that segmentations are measured on
 
 
@@ -35,11 +35,11 @@ class Masks:
 
     entity: np.ndarray  # bool (n, H, W)
     known: np.ndarray  # bool (n,): false where this source says nothing of an image
-    source: str  # truth, grabcut, saliency, centre, user or imported
+    source: str  # truth, grabcut, saliency, centre, user, imported or imported:<name>
 
 
 def entity_masks(part: Part, rows: np.ndarray, source: str = "auto", on_progress: Progress = silent) -> Masks:
-    """Masks of the images at those rows of a part. `source`: one of SOURCES, or a folder of imported masks.
+    """Masks of the images at those rows of a part. `source`: one of SOURCES, or a folder, .zip or .npz of masks.
 
     "auto" takes the truth where all images are rendered, else GrabCut. Raises BadInput or NotFound.
     """
@@ -49,18 +49,23 @@ def entity_masks(part: Part, rows: np.ndarray, source: str = "auto", on_progress
         chosen = "truth" if rendered(manifest).all() and len(rows) else "grabcut"
     if chosen == "truth":
         return true_masks(manifest, on_progress)
-    if chosen == USER:
-        raise BadInput("Painted masks lie in a workspace; read them by kept_masks.")
+    if chosen == USER or chosen.startswith(given_masks.PREFIX):
+        raise BadInput("Painted and kept masks lie in a workspace; read them by kept_masks.")
     if chosen not in SOURCES:
-        return imported(Path(chosen), manifest["image_id"].to_numpy())
+        return imported(Path(chosen), manifest["image_id"].to_numpy(), on_progress)
     found = segmented(part.pixels[rows], chosen, on_progress)
     return Masks(found, np.ones(len(found), bool), chosen)
 
 
 def checked_source(source: str) -> str:
-    """The source itself; raises BadInput for one that is neither known nor a folder."""
-    if source not in SOURCES and not Path(source).is_dir():
-        raise BadInput(f"{source[:80]!r} is no source of masks; take {', '.join(SOURCES)}, or a folder of masks.")
+    """The source itself; raises BadInput for one that is neither known nor a file or folder that is there."""
+    if source.startswith(given_masks.PREFIX):
+        checked_name(source.removeprefix(given_masks.PREFIX))
+    elif source not in SOURCES and not Path(source).exists():
+        raise BadInput(
+            f"{source[:80]!r} is no source of masks; take {', '.join(SOURCES)}, a folder, .zip or .npz of masks, or "
+            f"{given_masks.PREFIX}<name> for those imported on the pages."
+        )
     return source
 
 
@@ -121,38 +126,9 @@ def drawn(mask: np.ndarray, size: tuple[int, int] = (32, 32)) -> np.ndarray:
     return share >= 0.5
 
 
-def imported(folder: Path, image_ids: np.ndarray) -> Masks:
-    """Masks made elsewhere: <image id>.png (white = entity), or masks.npz with `image_ids` (m,) and `masks` (m, H, W).
-
-    Images without one are marked as not known. Raises NotFound if there is none at all, BadInput for a broken file.
-    """
-    table = _from_npz(folder / "masks.npz") if (folder / "masks.npz").exists() else {}
-    masks, known = np.zeros((len(image_ids), 32, 32), bool), np.zeros(len(image_ids), bool)
-    for row, image_id in enumerate(image_ids):
-        given = table[image_id] if image_id in table else _from_png(folder / f"{image_id}.png")
-        if given is not None:
-            masks[row], known[row] = drawn(given), True
-    if not known.any():
-        raise NotFound(f"{folder.name!r} holds no mask of these images; name the files <image id>.png or give masks.npz.")
-    return Masks(masks, known, "imported")
-
-
-def _from_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(zip(file["image_ids"].tolist(), file["masks"], strict=True))
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise BadInput(f"{path.name} cannot be read ({error}); give arrays image_ids (n,) and masks (n, H, W).") from error
-
-
-def _from_png(path: Path) -> np.ndarray | None:
-    if not path.exists():
-        return None
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L")) >= 128
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInput(f"{path.name} is no picture that can be read; give a PNG, white on the entity.") from error
+def imported(folder: Path, image_ids: np.ndarray, on_progress: Progress = silent) -> Masks:
+    """Masks made elsewhere (see given_masks.py); images without one are marked as not known. Raises NotFound or BadInput."""
+    return Masks(*given_masks.matched(given_masks.opened(folder), image_ids, on_progress), "imported")
 
 
 # --- how good a guess is ----------------------------------------------------------------------------------------------
@@ -202,13 +178,20 @@ def user_folder(workspace: Workspace) -> Path:
 
 
 def fingerprint(workspace: Workspace, source: str) -> str:
-    """"" for masks made here; for a folder of given ones a digest of what lies in it, so that changed masks are new ones."""
+    """"" for masks made here; for given ones a digest of what lies there, so that changed masks are new ones."""
     if source in SOURCES and source != USER:
         return ""
-    folder = user_folder(workspace) if source == USER else Path(source)
-    there = folder.iterdir() if folder.is_dir() else ()
+    place = _place(workspace, source)
+    there = place.iterdir() if place.is_dir() else (place,)
     files = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in there if f.is_file())
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def _place(workspace: Workspace, source: str) -> Path:
+    """The folder or file of given masks."""
+    if source == USER:
+        return user_folder(workspace)
+    return given_masks.of_source(workspace, source) if source.startswith(given_masks.PREFIX) else Path(source)
 
 
 def kept_masks(
@@ -216,11 +199,14 @@ def kept_masks(
 ) -> Masks:
     """Masks of every image of a part, computed once a workspace and then read: they cost minutes for a whole test set.
 
-    Besides `entity_masks`' sources: "user", the masks drawn on the pages. Raises NotFound where there are none.
+    Besides `entity_masks`' sources: "user", the masks drawn on the pages, and "imported:<name>", those imported there.
+    Given masks are read anew each time: they may have changed. Raises NotFound where there are none.
     """
     if source == USER:
         return _drawn_by_user(workspace, part)
-    if source not in SOURCES or source == "centre":
+    if source not in SOURCES:
+        return replace(imported(_place(workspace, source), part.image_ids, on_progress), source=_named(source))
+    if source == "centre":
         return entity_masks(part, np.arange(len(part)), source, on_progress)
     asked = f"1/{dataset_digest}/{part.name}/{source}/{RENDERER}/{cv2.__version__}"
     path = workspace.home / "masks" / f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.npz"
@@ -238,8 +224,16 @@ def kept_masks(
     return made
 
 
+def _named(source: str) -> str:
+    """How a result calls given masks: by the name they are kept under, never by a path of this machine."""
+    return source if source.startswith(given_masks.PREFIX) else "imported"
+
+
 def _drawn_by_user(workspace: Workspace, part: Part) -> Masks:
+    none = "No mask has been drawn on these images yet; draw some on the page Try an image."
+    if not user_folder(workspace).is_dir():
+        raise NotFound(none)
     try:
         return replace(imported(user_folder(workspace), part.image_ids), source=USER)
     except NotFound as error:
-        raise NotFound("No mask has been drawn on these images yet; draw some on the page Try an image.") from error
+        raise NotFound(none) from error

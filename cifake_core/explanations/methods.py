@@ -100,9 +100,10 @@ METHODS: dict[str, Method] = {
 SLOW = ("eigencam", "scorecam", "ablationcam", "integratedgradients", "occlusion")  # below 200 images/s on two cores
 
 
-def names(with_baselines: bool = True) -> tuple[str, ...]:
-    """The methods' ids; "<id>@random" is known besides for each of them."""
-    return tuple(name for name in METHODS if with_baselines or name != "randomcam")
+def names(with_baselines: bool = True, untrained: bool = False) -> tuple[str, ...]:
+    """The methods' ids; `untrained` adds "<id>@random" for each that looks at what was learned."""
+    known = tuple(name for name in METHODS if with_baselines or name != "randomcam")
+    return known + tuple(name + RANDOM_WEIGHTS for name in known if untrained and name != "randomcam")
 
 
 def checked_method(method: str) -> str:

@@ -161,6 +161,21 @@ def _mean_maps(run_id: str, weights: str, images: str, asked, whole: bool, sizes
     return averages.mean_of_sample(lambda rows: viewing.maps_of(None, detector, _scores.pixels, rows, asked), _groups)
 
 
+def rim_of(scores: Scored, asked):
+    """How much of the maps' relevance lies at the rim (`rim.Rim`), over a sample of all images."""
+    from cifake_core.explanations import rim
+
+    rows = rim.sampled(scores.labels, asked.method)
+    return _rim(*_explained(scores, rows), asked, scores, rows)
+
+
+@st.cache_data(max_entries=100, show_spinner="Measuring the rim …")
+def _rim(run_id: str, weights: str, images: str, asked, _scores: Scored, _rows: np.ndarray):
+    from cifake_core.explanations import rim
+
+    return rim.measured(lambda question: maps_of(_scores, _rows, question), asked, _scores.labels[_rows])
+
+
 def _explained(scores: Scored, rows: np.ndarray) -> tuple[str, str, str]:
     """What a map depends on besides its settings: run, weights, images (all ids, not a sample of them)."""
     images = hashlib.sha256("".join(scores.image_ids[rows]).encode()).hexdigest()

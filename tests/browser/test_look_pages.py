@@ -4,6 +4,7 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -132,15 +133,35 @@ def test_two_networks_are_compared_by_the_images_on_which_they_disagree(page, se
     page.get_by_text("McNemar").first.wait_for()
 
 
+def most_wrong_fakes(scores, most: int) -> list[str]:
+    """From the stored predictions themselves: fakes, the lowest probability of fake first."""
+    said = pd.read_parquet(scores.run.folder / "predictions-test.parquet").set_index("image_id")["logit"]
+    fakes = said.loc[scores.image_ids[scores.labels == 1]]
+    return fakes.sort_values(kind="stable").index[:most].tolist()
+
+
+def heat_on_screen(page) -> str:
+    """The bytes of the picture that all maps of the page are cut from."""
+    read = """async tile => {
+      const url = getComputedStyle(tile).backgroundImage.slice(5, -2)
+      return Array.from(new Uint8Array(await (await fetch(url)).arrayBuffer())).join()
+    }"""
+    return page.locator("i.heat").first.evaluate(read)
+
+
 def test_grad_cam_shows_the_twenty_most_confidently_wrong_fakes_by_another_method_and_opacity(page, settled, scores):
     page.goto("/gradcam?gradcam_show=image+%7C+overlay&gradcam_sort=least+sure&gradcam_cell=all+fakes")
     settled(page)
     wait_for_ids(page, ids(scores, Selection("fake", sort="least sure"), most=20))
     choose(page, "Order", "most confidently wrong")
-    wait_for_ids(page, ids(scores, Selection("fake"), most=20))
+    wrong = most_wrong_fakes(scores, 20)
+    wait_for_ids(page, wrong)
+    before = heat_on_screen(page)
     choose(page, "Method", "HiResCAM")
     page.wait_for_function("document.location.search.includes('gradcam_method=HiResCAM')")
     page.get_by_text(re.compile("HiResCAM.*each map is scaled")).wait_for()
+    settled(page)
+    assert heat_on_screen(page) != before  # other maps, not only another caption
     page.get_by_role("slider", name="Opacity").focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
@@ -148,7 +169,7 @@ def test_grad_cam_shows_the_twenty_most_confidently_wrong_fakes_by_another_metho
     page.wait_for_function(
         "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('i.heat')?.style.opacity === '0.7')"
     )
-    wait_for_ids(page, ids(scores, Selection("fake"), most=20))
+    wait_for_ids(page, wrong)
     page.locator("button.tile").first.click()
     settled(page)
     page.get_by_alt_text("over the image").wait_for()
@@ -188,6 +209,8 @@ def test_a_mask_drawn_on_a_test_image_is_kept_and_the_slider_that_needs_it_moves
     assert identity in page.url  # the address goes on naming the image
     page.get_by_text("Test image 5").wait_for()
     page.get_by_text("a guess (GrabCut)").wait_for()
+    settled(page)
+    flattened = page.get_by_alt_text("the altered image, enlarged").get_attribute("src")
     canvas = page.get_by_role("img", name="Paint over the entity of this image").last
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -196,9 +219,12 @@ def test_a_mask_drawn_on_a_test_image_is_kept_and_the_slider_that_needs_it_moves
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"], steps=6)
     page.mouse.up()
     page.get_by_text("what you painted").wait_for()
+    settled(page)
+    assert page.get_by_alt_text("the altered image, enlarged").get_attribute("src") != flattened  # another background is gone
     page.get_by_role("button", name="Keep").click()
     page.get_by_text("your kept mask").wait_for()
     mask = drawn_masks.kept(server.workspace, identity)
     assert mask[16, 10:22].all()
     assert not mask[:12].any()
     assert not mask[20:].any()
+    page.get_by_text(re.compile(rf"of the map lies on the entity, which covers {mask.mean():.0%} of the picture")).wait_for()

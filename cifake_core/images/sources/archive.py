@@ -30,6 +30,14 @@ def recognises(path: Path) -> bool:
 
 def look(path: Path) -> Found:
     """Raises BadInput for a damaged, encrypted or hostile archive, or one without the REAL/FAKE layout."""
+    entries = checked_entries(path)
+    names = [entry.filename for entry in entries if not stat.S_ISLNK(entry.external_attr >> 16)]
+    images, left_out = placed(names, path.stem)
+    return Found("zip archive of REAL and FAKE images", path.name, len(images), partial(_rows, path, images), left_out)
+
+
+def checked_entries(path: Path) -> list[zipfile.ZipInfo]:
+    """The files of an archive, none of them read yet. Raises BadInput for a damaged, encrypted or hostile archive."""
     _check_directory(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -37,9 +45,7 @@ def look(path: Path) -> Found:
     except _BROKEN as error:
         raise BadInput(f"{path.name} is damaged or not a zip archive; get it again.") from error
     _check(path.name, entries)
-    names = [entry.filename for entry in entries if not stat.S_ISLNK(entry.external_attr >> 16)]
-    images, left_out = placed(names, path.stem)
-    return Found("zip archive of REAL and FAKE images", path.name, len(images), partial(_rows, path, images), left_out)
+    return entries
 
 
 def _check_directory(path: Path) -> None:

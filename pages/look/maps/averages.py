@@ -22,6 +22,7 @@ def averages(view: View, rows: np.ndarray, look: Look) -> None:
         if look.target == "both":
             st.markdown(f"What speaks for **{asked.target}**")
         _pictures(cached.mean_maps_of(view.scores, groups, asked), across, look, asked)
+        _rim(view, asked)
     st.caption(
         f"{look.said()}. Each map is scaled to its own strongest place, then averaged, and the mean is stretched to its own range: "
         "bright is where the network often looks. A bright middle follows the object; an even field says that the place does not matter."
@@ -45,6 +46,13 @@ def _pictures(found: dict, across: int, look: Look, asked) -> None:
             )  # fmt: skip
     with st.container(width=420):
         colour_bar(look, signed)
+
+
+def _rim(view: View, asked) -> None:
+    """Stretched means show a rim brightly; how bright it is, and whether it was learned, is said in figures."""
+    from cifake_core.explanations import rim
+
+    st.caption(f"**The rim.** {rim.in_words(cached.rim_of(view.scores, asked))}")
 
 
 def _stretched(mean: np.ndarray, signed: bool) -> np.ndarray:

@@ -85,7 +85,7 @@ def look_bar(run: Run) -> Look:
     a, b, c, d, e, f = st.columns([2.5, 2.7, 3.2, 2.8, 2.1, 2.2], vertical_alignment="bottom")
     bound = {"bind": "query-params"}
     show = a.selectbox("Show", list(PANES), key="gradcam_show", **bound)
-    titles = {methods.METHODS[name].title: name for name in methods.names()}
+    titles = {methods.title(name): name for name in methods.names(untrained=True)}
     method = titles[b.selectbox("Method", list(titles), key="gradcam_method", help=_methods_help(), **bound)]
     layers = layer_names(run)
     chosen = c.multiselect(
@@ -136,4 +136,6 @@ def layer_names(run: Run) -> dict[str, str]:
 def _methods_help() -> str:
     from cifake_core.explanations import methods
 
-    return "\n".join(f"- **{method.title}**: {method.meaning}" for method in methods.METHODS.values())
+    lines = [f"- **{method.title}**: {method.meaning}" for method in methods.METHODS.values()]
+    lines.append("- **… on random weights**: the same method on this network with all weights drawn anew. What looks the same there was not learned.")
+    return "\n".join(lines)

@@ -6,8 +6,9 @@ from cifake_core.detectors.runs import Run
 from pages.look.maps.controls import layer_names
 from pages.look.maps.entity_pictures import mask_quality, treatments
 from pages.look.maps.figures import intervals
+from pages.look.maps.mask_import import import_masks, sources
 from pages.look.maps.studying import chosen_study, launcher, number, share, under_way
-from pages.shared.guard import literal
+from pages.shared.guard import literal, shown_errors
 
 GROUPS = {"method": None, "class": "class", "outcome": ("TP", "FN", "TN", "FP"), "label": ("real", "fake")}
 SOURCES = {
@@ -36,7 +37,10 @@ def entity(run: Run) -> None:
         )
     else:
         _result(result, run)
-    with st.expander("Measure", expanded=result is None, key="gradcam_entity_form", icon=":material/science:"):
+    measure = st.expander("Measure", expanded=result is None, key="gradcam_entity_form", icon=":material/science:")
+    with st.expander("Masks of a better model", key="gradcam_masks_form", icon=":material/upload:"), shown_errors():
+        import_masks(run)
+    with measure:  # drawn last: what was imported just now can be chosen
         _form(run)
 
 
@@ -135,7 +139,8 @@ def _form(run: Run) -> None:
         "Methods", list(titles), default=[methods.METHODS[name].title for name in DEFAULT_METHODS], key="gradcam_entity_methods",
         help="The first one speaks in the verdict; RandomCAM is always beside them.",
     )  # fmt: skip
-    source = b.selectbox("Masks of the entity", list(SOURCES), format_func=SOURCES.get, key="gradcam_entity_masks")
+    known = SOURCES | sources(run)
+    source = b.selectbox("Masks of the entity", list(known), format_func=known.get, key="gradcam_entity_masks")
     where = c.multiselect("Layers", list(layers), key="gradcam_entity_layers", placeholder="the last convolution")
     n = d.number_input("Images", 0, 100_000, 0, 1000, key="gradcam_entity_n", help="0: all of the test split.")
     asked = tuple(titles[title] for title in chosen) or DEFAULT_METHODS

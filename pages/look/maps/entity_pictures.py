@@ -1,16 +1,15 @@
 """What the test of entity and background did to images, and how good its masks are, as pictures."""
 
-from contextlib import suppress
-
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from cifake_core.detectors.runs import Run
-from cifake_core.errors import NotFound
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.images.sprite import png
 from cifake_core.store.workspace import Workspace
 from pages.look.maps.studying import share
+from pages.shared.guard import literal
 
 EXAMPLES = 8
 
@@ -31,11 +30,10 @@ def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes
 
     workspace = Workspace.current()
     result = next(study for study in studies.studies(workspace, "entity-test", run_id) if study["folder"] == folder)
-    image_set = ImageSet.open(workspace, runs.open_run(workspace, run_id).dataset)
-    part = image_set.part(result["split"])
+    part = ImageSet.open(workspace, runs.open_run(workspace, run_id).dataset).part(result["split"])
     table = studies.images_of(workspace, result)
-    rows = table["row"].to_numpy()[np.linspace(0, len(table) - 1, EXAMPLES).astype(int)]
-    entity = _entity(workspace, image_set, part, rows, result["masks"]["source"])
+    table = table.iloc[np.linspace(0, len(table) - 1, EXAMPLES).astype(int)]
+    rows, entity = table["row"].to_numpy(), _entity(part, table, result["masks"]["source"])
     images = part.pixels[rows].astype(np.float32) / 255
     other = treating.partners(part.labels[rows], np.zeros(len(rows), int), other=True)
     parts = treating.equal_parts(entity)
@@ -58,17 +56,16 @@ def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes
     return list(shown), lines
 
 
-def _entity(workspace: Workspace, image_set: ImageSet, part: Part, rows: np.ndarray, source: str) -> np.ndarray:
-    """Masks bool (n, H, W) as the study had them; imported ones lie elsewhere, and painted ones may be gone: GrabCut's then."""
+def _entity(part: Part, table: pd.DataFrame, source: str) -> np.ndarray:
+    """Masks bool (n, H, W) as the study had them; older studies did not keep given ones: GrabCut's then."""
     from cifake_core.explanations import masks
+    from cifake_core.explanations.entity import MASK
 
-    if source == masks.USER:
-        with suppress(NotFound):
-            found = masks.kept_masks(workspace, part, image_set.digest, source)
-            if found.known[rows].all():
-                return found.entity[rows]
-    guess = "grabcut" if source in ("imported", masks.USER) else source
-    return masks.entity_masks(part, rows, guess).entity
+    if MASK in table:
+        bits = np.stack([np.frombuffer(packed, np.uint8) for packed in table[MASK]])
+        return np.unpackbits(bits, axis=1).astype(bool).reshape(-1, *part.pixels.shape[2:])
+    known = (*masks.GUESSES, "truth")
+    return masks.entity_masks(part, table["row"].to_numpy(), source if source in known else "grabcut").entity
 
 
 def mask_quality(result: dict) -> None:
@@ -77,7 +74,9 @@ def mask_quality(result: dict) -> None:
     st.subheader("The masks it rests on", anchor="masks")
     if not given["quality"]:
         said = {"truth": "the truth: the images were rendered, and the renderer knows the entity", "imported": "masks that were imported", "user": "painted by hand on Try an image"}
-        st.caption(f"Source: {said.get(given['source'], given['source'])}. They cover {100 * given['area']:.1f} % of the picture on average.")
+        source, _, name = given["source"].partition(":")
+        named = f", named {literal(name)}" if name else ""
+        st.caption(f"Source: {said.get(source, source)}{named}. They cover {100 * given['area']:.1f} % of the picture on average.")
         return
     quality = given["quality"]
     st.caption(

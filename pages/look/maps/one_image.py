@@ -5,7 +5,7 @@ import streamlit as st
 
 from cifake_core.images.sprite import png
 from pages.look.maps.browse import LABELS, large
-from pages.look.maps.controls import Look, layer_names
+from pages.look.maps.controls import BOTH, Look, layer_names
 from pages.look.maps.figures import curve_chart
 from pages.look.maps.pictures import map_picture, overlay_picture
 from pages.shared import cached, gallery
@@ -32,25 +32,31 @@ def sheet(view: gallery.View, row: int, look: Look) -> None:
     """Methods down, layers across."""
     from cifake_core.explanations import methods
 
-    titles = {methods.METHODS[name].title: name for name in methods.names()}
+    titles = {methods.title(name): name for name in methods.names(untrained=True)}
     chosen = st.multiselect(
         "Methods to compare", list(titles), default=list(FIRST), key="gradcam_compare", bind="query-params",
-        help="RandomCAM knows nothing of what was learned: a map that looks like it deserves no trust.",
+        help="RandomCAM and maps on random weights know nothing of what was learned: a map that looks like them deserves no trust.",
     )  # fmt: skip
     if not chosen:
         st.caption("Choose at least one method.")
         return
-    layers = layer_names(view.scores.run)
-    target = "verdict" if look.target == "both" else look.target
-    cells = cached.sheet_of(view.scores, row, tuple(titles[name] for name in chosen), tuple(layers.values()), target)
-    spoken = LABELS[cells[0].explained]
-    st.markdown(f"What speaks for **{spoken}** in this image, by method and layer")
-    for name in chosen:
-        _line(view, row, name, [cell for cell in cells if cell.method == titles[name]], layers, look)
+    asked = {name: titles[name] for name in chosen}
+    for target in ("fake", "real") if look.target == BOTH else (look.target,):
+        _sheet(view, row, asked, target, look)
     st.caption(
         "Below each map: the area under its deletion curve (↓ lower is better) and its insertion curve (↑ higher is better). "
         "One image proves little; “Can the map be trusted?” measures a sample, with intervals."
     )
+
+
+def _sheet(view: gallery.View, row: int, asked: dict[str, str], target: str, look: Look) -> None:
+    """`asked`: titles → methods."""
+    layers = layer_names(view.scores.run)
+    cells = cached.sheet_of(view.scores, row, tuple(asked.values()), tuple(layers.values()), target)
+    spoken = LABELS[cells[0].explained]
+    st.markdown(f"What speaks for **{spoken}** in this image, by method and layer")
+    for name, method in asked.items():
+        _line(view, row, name, [cell for cell in cells if cell.method == method], layers, look)
     _curves(cells, layers)
 
 

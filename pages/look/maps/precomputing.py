@@ -20,7 +20,7 @@ def offer(scores: Scored, questions: list) -> None:
     if not missing:
         st.caption(f":material/check: All {len(scores):,} maps of this method are kept: turning pages only reads them.")
         return
-    seconds = len(missing) * len(scores) / PER_SECOND.get(missing[0].method, OTHERS_PER_SECOND)
+    seconds = len(missing) * len(scores) / PER_SECOND.get(missing[0].method.split("@")[0], OTHERS_PER_SECOND)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("These maps are computed page by page. Computed once for all images, browsing is faster, and averages are over all of them.")
         clicked = st.button(

@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.images.sprite import png
+from pages.look.trial import saying
 from pages.look.trial.asking import Question
 from pages.shared.guard import literal
 from pages.shared.palette import colours
 
-FAR = 0.99  # share of held-out images that are nearer to the training images
 _SHOWN = 224  # pixels: the longest side of a picture of a stage
 _BADGE = {"fake": ":orange[fake]", "real": ":blue[real]", "unsure": "unsure"}
 
@@ -21,41 +21,9 @@ def show(asked: Question, result, spread, nearest) -> None:
             _verdict(asked, result, spread)
         with right:
             _stages(result)
-            for warning in warnings(result, nearest):
+            for warning in saying.warnings(result, nearest):
                 st.warning(warning, icon=":material/info:")
             _checks(result)
-
-
-def warnings(result, nearest) -> list[str]:
-    """One sentence each: what the core remarked of the file, and whether the image is unlike all the network has learned from."""
-    found = list(result.warnings)
-    if nearest is not None and nearest.percentile >= FAR:
-        found.append(
-            f"The image is far from the training data: {nearest.percentile:.1%} of {nearest.n:,} held-out images are nearer to what the "
-            "network learned from. Its verdict is a guess outside what it knows."
-        )
-    return found
-
-
-def interval(spread) -> str:
-    """ "81 % – 97 % over 3 seeds", or why there is none."""
-    if spread.low is None:
-        return "one seed only"
-    return f"{spread.low:.0%} – {spread.high:.0%} over {spread.n} seeds"
-
-
-def reasons(result, spread) -> list[str]:
-    """Why the verdict is unsure; none = it is firm."""
-    found = list(result.reasons)
-    if spread.disagree:
-        fakes = sum(p >= 0.5 for p in spread.probabilities)
-        found.append(f"{fakes} of {spread.n} networks that differ only in their seed say fake, the others real")
-    return found
-
-
-def verdict(result, spread) -> str:
-    """fake, real or unsure."""
-    return "unsure" if reasons(result, spread) else ("real", "fake")[result.label]
 
 
 def _verdict(asked: Question, result, spread) -> None:
@@ -63,10 +31,10 @@ def _verdict(asked: Question, result, spread) -> None:
     from cifake_core.explanations.overlay import enlarge, overlay
 
     p, word = result.fake_probability, ("real", "fake")[result.label]
-    why = reasons(result, spread)
+    why = saying.reasons(result, spread)
     st.markdown(f"##### {literal(result.name)}")
-    st.markdown(f"## {_BADGE[verdict(result, spread)]}")
-    st.markdown(f"{_in_words(p)}: **{p:.1%}** fake.")
+    st.markdown(f"## {_BADGE[saying.verdict(result, spread)]}")
+    st.markdown(f"{saying.in_words(p)}: **{p:.1%}** fake.")
     if why:
         st.markdown(f"Unsure, because {'; and '.join(why)}. It leans to **{word}**.")
     image, heat = st.columns(2, gap="small")
@@ -83,27 +51,7 @@ def _verdict(asked: Question, result, spread) -> None:
     )
     if not result.heat.any():
         st.caption(f"No evidence: the map is zero everywhere; in this layer nothing speaks for {spoken}.")
-    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}. {_calibration(asked)} {_seeds(spread)}")
-
-
-def _calibration(asked: Question) -> str:
-    if asked.temperature is None:
-        return "The probability is the network's own: validation images give no temperature to calibrate it with."
-    return f"The probability is calibrated on validation images (temperature {asked.temperature:.2f})."
-
-
-def _seeds(spread) -> str:
-    if spread.low is None:
-        return "The cell was trained with one seed, so nothing is known of how much of this is luck; train more seeds for an interval."
-    each = ", ".join(f"{p:.0%}" for p in spread.probabilities)
-    return f"The same cell from {spread.n} seeds says {each}; 95 % interval of the mean: {spread.low:.0%} – {spread.high:.0%} (Student's t on logits)."
-
-
-def _in_words(p: float) -> str:
-    """The probability as a phrase; the bounds are ours."""
-    sides = ((0.02, "Almost certainly real"), (0.2, "Probably real"), (0.4, "Rather real"), (0.6, "Could be either"))
-    sides += ((0.8, "Rather fake"), (0.98, "Probably fake"))
-    return next((words for bound, words in sides if p < bound), "Almost certainly fake")
+    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}. {saying.calibration(asked)} {saying.seeds(spread)}")
 
 
 def _stages(result) -> None:

@@ -126,6 +126,5 @@ def nearest_of(run: Run, seen: np.ndarray):
     index = features.stored(Workspace.current(), run)
     if index is None:
         return None
-    return index.nearest(
-        features.features_of(cached.detector_of(run), np.ascontiguousarray(seen.transpose(2, 0, 1))[None])[0]
-    )
+    pixels = np.ascontiguousarray(seen.transpose(2, 0, 1))
+    return index.nearest(features.features_of(cached.detector_of(run), pixels[None])[0], pixels=pixels)

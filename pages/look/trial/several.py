@@ -7,7 +7,7 @@ import streamlit as st
 
 from cifake_core.errors import CifakeError
 from cifake_core.images.sprite import png
-from pages.look.trial import answer
+from pages.look.trial import saying
 from pages.look.trial.asking import Question, nearest_of, spread_of, tried
 from pages.shared.guard import literal
 
@@ -35,7 +35,7 @@ def overview(asked: Question, answers: list[tuple]) -> int:
     )
     pictures = ["data:image/png;base64," + base64.b64encode(png(result.seen)).decode() for result, *_ in answers]
     shown = table[["name", "verdict", "fake_probability", "reasons"]].assign(
-        interval=[answer.interval(s) for _, s, _ in answers]
+        interval=[saying.interval(s) for _, s, _ in answers]
     )
     shown.insert(0, "image", pictures)
     event = st.dataframe(
@@ -62,14 +62,14 @@ def as_table(asked: Question, answers: list[tuple]) -> pd.DataFrame:
         [
             {
                 "name": result.name,
-                "verdict": answer.verdict(result, spread),
+                "verdict": saying.verdict(result, spread),
                 "fake_probability": round(result.fake_probability, 6),
                 "low": spread.low,
                 "high": spread.high,
                 "seeds": spread.n,
-                "reasons": "; ".join(answer.reasons(result, spread)),
-                "warnings": " ".join(answer.warnings(result, nearest)),
-                "far_percentile": None if nearest is None else round(nearest.percentile, 4),
+                "reasons": "; ".join(saying.reasons(result, spread)),
+                "warnings": " ".join(saying.warnings(result, nearest)),
+                "far_percentile": None if nearest is None else round(nearest.strange.far, 4),
                 "format": result.format,
                 "width": result.stages[0].pixels.shape[1],
                 "height": result.stages[0].pixels.shape[0],
