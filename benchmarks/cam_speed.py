@@ -17,7 +17,7 @@ import torch
 
 from cifake_core.detectors import networks
 from cifake_core.detectors.loading import Detector
-from cifake_core.explanations import cam, fast_cam
+from cifake_core.explanations import fast_cam, package_cams
 from cifake_core.progress import silent
 
 BATCHES = (32, 64, 128, 256)
@@ -35,14 +35,14 @@ def timed(work: Callable, *arguments, **named) -> np.ndarray:
 
 def measured(detector: Detector, pixels: np.ndarray, layer: str) -> dict:
     few = pixels[: max(len(pixels) // 4, 256)]
-    asked = {f"package, batch {b}": (cam.by_package, few, cam.GradCAM, "gradcam", layer, "verdict", silent, b) for b in BATCHES}
+    asked = {f"package, batch {b}": (package_cams.maps, few, "gradcam", layer, "verdict", silent, b) for b in BATCHES}
     asked |= {"ours": (fast_cam.layer_maps, pixels, layer), "ours, enlarged": (fast_cam.grad_cam, pixels, layer)}
     rates = {name: np.zeros(2) for name in asked}
     for _ in range(REPEATS):
         for name, (work, images, *more) in asked.items():
             rates[name] = np.maximum(rates[name], len(images) / timed(work, detector, images, *more))
     best = np.max([rate for name, rate in rates.items() if name.startswith("package")], axis=0)
-    gap = cam.grad_cam(detector, pixels[:500], layer).heat - fast_cam.grad_cam(detector, pixels[:500], layer).heat
+    gap = package_cams.maps(detector, pixels[:500], "gradcam", layer).heat - fast_cam.grad_cam(detector, pixels[:500], layer).heat
     return {
         "images_per_s": {name: round(rate[0]) for name, rate in rates.items()},
         "images_per_cpu_s": {name: round(rate[1]) for name, rate in rates.items()},

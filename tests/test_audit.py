@@ -66,7 +66,7 @@ def test_radial_power_equals_the_mean_over_the_whole_spectrum():
 
 def test_colour_statistics_equal_those_of_other_libraries():
     pixels = noisy(2)
-    _, found = statistics.statistics(pixels)
+    _, found = statistics.statistics([pixels])
     column = dict(zip(statistics.COLOUR_NAMES, found.T, strict=True))
     flat = pixels.reshape(len(pixels), 3, -1).astype(float)
     assert column["green mean"] == pytest.approx(flat[:, 1].mean(1), rel=1e-5)
@@ -81,7 +81,7 @@ def test_colour_statistics_equal_those_of_other_libraries():
 
 def test_a_flat_picture_gives_finite_numbers_that_can_be_worked_out():
     flat = np.broadcast_to(np.array([10, 20, 40], np.uint8)[:, None, None], (1, 3, 32, 32))
-    spectrum, found = statistics.statistics(flat)
+    spectrum, found = statistics.statistics([flat])
     column = dict(zip(statistics.COLOUR_NAMES, found[0], strict=True))
     assert np.isfinite(found).all()
     assert spectrum == pytest.approx(np.log10(1 / 12), abs=1e-3)
@@ -94,10 +94,10 @@ def test_a_flat_picture_gives_finite_numbers_that_can_be_worked_out():
 
 def test_statistics_have_a_name_each_and_do_not_depend_on_the_other_images():
     pixels = noisy(3)
-    spectrum, colour = statistics.statistics(pixels)
+    spectrum, colour = statistics.statistics([pixels])
     assert spectrum.shape[1] == len(statistics.SPECTRUM_NAMES) == 48
     assert colour.shape[1] == len(set(statistics.COLOUR_NAMES)) == 26
-    assert statistics.statistics(pixels[4:5])[1][0] == pytest.approx(colour[4], rel=1e-5)
+    assert statistics.statistics([pixels[4:5]])[1][0] == pytest.approx(colour[4], rel=1e-5)
 
 
 # Files

@@ -9,7 +9,7 @@ import torch
 from cifake_core.detectors import networks
 from cifake_core.detectors.loading import Detector
 from cifake_core.errors import BadInput
-from cifake_core.explanations import cam, overlay
+from cifake_core.explanations import cam, overlay, package_cams
 from cifake_core.explanations.observing import undisturbed
 
 
@@ -37,7 +37,7 @@ def by_formula(network, pixels, layer, sign):
 @pytest.mark.parametrize(("target", "sign"), [("fake", 1), ("real", -1)])
 def test_a_map_of_the_first_layer_equals_the_formula_for_either_label(target, sign):
     it, pixels = detector(), some_pixels()
-    maps = cam.grad_cam(it, pixels, "convolutions.0", target)
+    maps = package_cams.maps(it, pixels, "gradcam", "convolutions.0", target)
     np.testing.assert_allclose(maps.heat, by_formula(it.network, pixels, "convolutions.0", sign), atol=2e-3)
 
 
@@ -45,7 +45,7 @@ def test_the_verdict_s_map_speaks_for_the_label_the_network_says():
     it, pixels = detector(), some_pixels(8)
     with torch.no_grad():  # the output bias in the middle of the logits, so that both verdicts occur
         it.network.output.bias -= it.network(torch.from_numpy(pixels).float() / 255).median()
-    verdict, fake, real = (cam.grad_cam(it, pixels, None, target) for target in cam.TARGETS)
+    verdict, fake, real = (package_cams.maps(it, pixels, "gradcam", None, target) for target in cam.TARGETS)
     assert set(verdict.explained) == {0, 1}
     for row, label in enumerate(verdict.explained):
         assert label == (verdict.logits[row] >= 0)
@@ -55,16 +55,16 @@ def test_the_verdict_s_map_speaks_for_the_label_the_network_says():
 def test_a_network_that_ignores_its_input_gives_an_empty_map_not_nan():
     it = detector()
     torch.nn.init.zeros_(it.network.output.weight)
-    maps = cam.grad_cam(it, some_pixels())
+    maps = package_cams.maps(it, some_pixels(), "gradcam")
     assert maps.empty.all()
     assert (maps.heat == 0).all()
 
 
 def test_an_unknown_layer_or_target_is_refused_and_names_what_there_is():
     with pytest.raises(BadInput, match="convolutions.1"):
-        cam.grad_cam(detector(), some_pixels(), "dense.0")
+        package_cams.maps(detector(), some_pixels(), "gradcam", "dense.0")
     with pytest.raises(BadInput, match="verdict, fake, real"):
-        cam.grad_cam(detector(), some_pixels(), None, "everything")
+        package_cams.maps(detector(), some_pixels(), "gradcam", None, "everything")
 
 
 def test_nothing_is_left_on_the_network_even_when_the_block_raises():
@@ -85,12 +85,12 @@ def test_nothing_is_left_on_the_network_even_when_the_block_raises():
 
 def test_two_users_at_once_get_the_maps_they_would_get_alone():
     it, first, second = detector(), some_pixels(40, 1), some_pixels(40, 2)
-    alone = [cam.grad_cam(it, pixels).heat for pixels in (first, second)]
+    alone = [package_cams.maps(it, pixels, "gradcam").heat for pixels in (first, second)]
     together = [None, None]
 
     def work(place, pixels):
         for _ in range(3):
-            together[place] = cam.grad_cam(it, pixels).heat
+            together[place] = package_cams.maps(it, pixels, "gradcam").heat
 
     threads = [Thread(target=work, args=pair) for pair in enumerate((first, second))]
     [thread.start() for thread in threads]

@@ -14,7 +14,7 @@ from cifake_core.detectors.community_forensics import preprocessing
 from cifake_core.detectors.community_forensics.augmentation import RandomStateAugmentation
 from cifake_core.detectors.community_forensics.models import MEAN, MODELS, SPREAD
 from cifake_core.detectors.loading import Detector
-from cifake_core.explanations import cam, methods
+from cifake_core.explanations import cam, methods, package_cams
 
 
 def picture(height, width, seed=0):
@@ -131,10 +131,10 @@ def test_the_fast_way_gives_the_maps_of_the_package():
     assert networks.convolution_names(one.network)[-1] == "vit.blocks.5.norm1.map"
     pixels = np.stack([picture(32, 32, seed).transpose(2, 0, 1) for seed in range(3)])
     np.testing.assert_allclose(
-        methods.maps(one, pixels, "gradcam", layer).heat, cam.grad_cam(one, pixels, layer).heat, atol=2e-3
+        methods.maps(one, pixels, "gradcam", layer).heat, package_cams.maps(one, pixels, "gradcam", layer).heat, atol=2e-3
     )
     high = np.stack([picture(40, 32, seed).transpose(2, 0, 1) for seed in range(3)])
-    apart = methods.maps(one, high, "gradcam", layer).heat - cam.grad_cam(one, high, layer).heat
+    apart = methods.maps(one, high, "gradcam", layer).heat - package_cams.maps(one, high, "gradcam", layer).heat
     assert np.abs(apart).mean() < 0.08  # the frame is cut before enlarging, not after
 
 

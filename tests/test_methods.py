@@ -10,7 +10,7 @@ from torch import nn
 from cifake_core.detectors import networks
 from cifake_core.detectors.loading import Detector
 from cifake_core.errors import BadInput
-from cifake_core.explanations import cam, fast_cam, methods
+from cifake_core.explanations import cam, fast_cam, methods, package_cams
 
 LAYERS = ("convolutions.0", "convolutions.1")
 
@@ -37,7 +37,8 @@ def test_the_fast_map_equals_the_package_s_for_every_layer_and_target(topology):
     it = centred(detector(topology), pixels)
     for layer in networks.convolution_names(it.network):
         for target in cam.TARGETS:
-            slow, fast = (module.grad_cam(it, pixels, layer, target) for module in (cam, fast_cam))
+            slow = package_cams.maps(it, pixels, "gradcam", layer, target)
+            fast = fast_cam.grad_cam(it, pixels, layer, target)
             np.testing.assert_allclose(fast.heat, slow.heat, atol=1e-4)
             np.testing.assert_allclose(fast.logits, slow.logits, atol=1e-5)
             np.testing.assert_array_equal(fast.explained, slow.explained)
@@ -51,7 +52,7 @@ def test_the_fast_map_equals_the_package_s_on_a_trained_network_and_over_two_lay
     run = next(run for run in runs.runs(lab) if run.topology == "16x2-64x1")
     it, pixels = loading.load(run, "cpu"), np.array(ImageSet.open(lab, "tiny").part("test").pixels[::4])
     for layers in (*LAYERS, LAYERS):
-        slow, fast = (module.grad_cam(it, pixels, layers, "verdict") for module in (cam, fast_cam))
+        slow, fast = package_cams.maps(it, pixels, "gradcam", layers), fast_cam.grad_cam(it, pixels, layers)
         np.testing.assert_allclose(fast.heat, slow.heat, atol=1e-4)
         assert fast.layer == slow.layer
 
@@ -88,7 +89,8 @@ def test_the_fast_map_also_serves_networks_that_are_not_the_paper_s():
     torch.manual_seed(0)
     it = Detector(None, Other().eval(), torch.device("cpu"), RLock())
     for layer in ("body.3", "body.0"):
-        slow, fast = (module.grad_cam(it, some_pixels(), layer, "fake") for module in (cam, fast_cam))
+        pixels = some_pixels()
+        slow, fast = package_cams.maps(it, pixels, "gradcam", layer, "fake"), fast_cam.grad_cam(it, pixels, layer, "fake")
         if layer == "body.0":  # of body.3 the package keeps what the in-place layer after it overwrote
             np.testing.assert_allclose(fast.heat, slow.heat, atol=1e-4)
         assert np.isfinite(fast.heat).all()

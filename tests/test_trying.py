@@ -95,12 +95,12 @@ def test_a_bad_file_gets_one_sentence_with_its_name(data):
 def test_a_mean_map_is_the_mean_over_the_group_and_empty_groups_are_left_out():
     it = detector(weight=0.1)
     pixels = np.random.default_rng(2).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
-    from cifake_core.explanations import cam
+    from cifake_core.explanations import package_cams
 
-    computed = lambda rows: cam.grad_cam(it, pixels[rows], None, "fake")  # noqa: E731
+    computed = lambda rows: package_cams.maps(it, pixels[rows], "gradcam", None, "fake")  # noqa: E731
     found = averages.mean_of_sample(computed, {"a": np.array([0, 1, 2]), "none": np.array([], int)})
     assert list(found) == ["a"]
-    np.testing.assert_allclose(found["a"].heat, cam.grad_cam(it, pixels[:3], None, "fake").heat.mean(0), atol=1e-6)
+    np.testing.assert_allclose(found["a"].heat, package_cams.maps(it, pixels[:3], "gradcam", None, "fake").heat.mean(0), atol=1e-6)
     assert (found["a"].images, found["a"].of) == (3, 3)
 
 

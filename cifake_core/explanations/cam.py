@@ -1,27 +1,20 @@
-"""Class activation maps of a one-logit network, through the `grad-cam` package.
+"""What every map of a one-logit network shares: its form, the label it speaks for, the layers it may look at.
 
 Source: Selvaraju et al. 2017, eq. 1 and 2: ReLU(Σ_k α_k A_k), α_k the mean gradient of the target over map k.
 The target is the logit for FAKE and −logit for REAL. A map that is zero everywhere is a finding: nothing in that layer
 speaks for that verdict. We differ: each map is scaled by its own maximum, and an all-zero one stays zero.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.base_cam import BaseCAM
-from pytorch_grad_cam.utils.model_targets import BinaryClassifierOutputTarget
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cifake_core.detectors.loading import Detector
-from cifake_core.detectors.networks import as_input, convolution_names
-from cifake_core.detectors.scoring import on_device
+from cifake_core.detectors.networks import convolution_names
 from cifake_core.errors import BadInput
-from cifake_core.explanations.observing import undisturbed
-from cifake_core.progress import Progress, silent
 
 TARGETS = ("verdict", "fake", "real")
 BATCH = 64  # where the package's throughput on the paper's networks levels off
@@ -46,54 +39,6 @@ class Maps:
     def empty(self) -> np.ndarray:
         """(n,) true where no evidence for the explained label was found."""
         return self.heat.reshape(len(self.heat), -1).max(axis=1) == 0
-
-
-def grad_cam(
-    detector: Detector,
-    pixels: np.ndarray,
-    layer: Layers = None,
-    target: Target = "verdict",
-    on_progress: Progress = silent,
-) -> Maps:
-    """Grad-CAM of each image: pixels uint8 (n, 3, H, W) → Maps.
-
-    `layer` is one of `convolution_names` (None: the last), or several, whose maps are averaged. `target`: "verdict"
-    explains what the network says of each image, "fake" or "real" explains that label for all. Raises BadInput for an
-    unknown layer or target.
-    """
-    return by_package(detector, pixels, GradCAM, "gradcam", layer, target, on_progress)
-
-
-def by_package(
-    detector: Detector,
-    pixels: np.ndarray,
-    make: Callable[[nn.Module, list[nn.Module]], BaseCAM],
-    method: str,
-    layer: Layers = None,
-    target: Target = "verdict",
-    on_progress: Progress = silent,
-    batch: int = BATCH,
-) -> Maps:
-    """Maps by one of the package's classes: `make(network, layers)` gives the object that computes them."""
-    names = checked_layers(detector.network, layer)
-    checked_target(target, len(pixels))
-    parts = []
-    with detector.lock, undisturbed(detector.network):
-        detector.network.requires_grad_(True)  # the package takes the gradients from the graph of the weights
-        for start in range(0, len(pixels), batch):
-            on_progress(start, len(pixels), "Computing maps")
-            here = slice(start, start + batch)
-            images = as_input(on_device(pixels[here], detector.device))
-            logits = scored(detector.network, images)
-            explained = explained_labels(logits, target, here)
-            targets = [BinaryClassifierOutputTarget(int(label)) for label in explained]
-            cam = make(detector.network, [detector.network.get_submodule(name) for name in names])
-            try:  # not its own `with`, which prints an IndexError and goes on
-                heat = np.nan_to_num(cam(input_tensor=images, targets=targets)).astype(np.float32)
-            finally:
-                cam.activations_and_grads.release()
-            parts.append((placed(detector.network, heat, pixels.shape[2:]), logits, explained))
-    return Maps(*joined(parts, pixels.shape[2:]), "+".join(names), method)
 
 
 def speaking_for(signed: np.ndarray) -> np.ndarray:

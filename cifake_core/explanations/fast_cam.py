@@ -43,7 +43,8 @@ def grad_cam(
     """What `cam.grad_cam` gives, within 1e-4 and several times faster. Same arguments, same errors."""
     names = checked_layers(detector.network, layers)
     found = [layer_maps(detector, pixels, name, target, on_progress) for name in names]
-    heat = np.mean([enlarged(maps.heat, pixels.shape[2:]) for maps in found], axis=0)
+    heat, *others = (enlarged(maps.heat, pixels.shape[2:]) for maps in found)
+    heat = np.mean([heat, *others], axis=0) if others else heat
     heat = _scaled(torch.from_numpy(heat))[0].numpy()
     scale = found[0].scale if len(names) == 1 else None  # gradients of two layers have no common unit
     return Maps(heat, found[0].logits, found[0].explained, "+".join(names), "gradcam", scale=scale)
@@ -78,8 +79,14 @@ def enlarged(heat: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Maps (n, h, w) at the size of the images (n, H, W), bilinear between the centres of pixels as OpenCV does it."""
     if heat.shape[1:] == tuple(size) or not len(heat):
         return heat.reshape(len(heat), *size)
-    grown = functional.interpolate(torch.from_numpy(heat)[:, None], size=tuple(size), mode="bilinear", align_corners=False)
-    return grown[:, 0].numpy()
+    down, across = (_stretch(small, large) for small, large in zip(heat.shape[1:], size, strict=True))
+    return (down @ torch.from_numpy(heat) @ across.T).numpy()  # half the time of torch's own interpolation
+
+
+def _stretch(small: int, large: int) -> Tensor:
+    """(large, small): linear interpolation of a line as a matrix."""
+    line = functional.interpolate(torch.eye(small)[None], size=large, mode="linear", align_corners=False)
+    return line[0].T.contiguous()
 
 
 def _batch(network: nn.Module, images: Tensor, layer: str, target: Target, here: slice) -> tuple[np.ndarray, ...]:
@@ -114,15 +121,16 @@ def _through_pooling(
         for convolution in network.convolutions[:place]:
             x = _halved(convolution(x)).relu_()
         activation = network.convolutions[place](x)
-        pooled = _halved(activation)
-    x = pooled.requires_grad_().relu()
+        passed = _halved(activation).relu_()
+    x = passed.requires_grad_()
     for convolution in network.convolutions[place + 1 :]:
-        x = functional.max_pool2d(convolution(x), 2).relu()
+        x = functional.max_pool2d(convolution(x), 2).relu_()
     x = x.flatten(1)
     for dense in network.dense:
-        x = dense(x).relu()
+        x = dense(x).relu_()
     output = network.output(x).squeeze(1)
-    (gradient,) = torch.autograd.grad(output.sum(), pooled)
+    (gradient,) = torch.autograd.grad(output.sum(), passed)
+    gradient = torch.ops.aten.threshold_backward(gradient, passed.detach(), 0)  # of the ReLU, which was done in place
     weights = gradient.sum((2, 3)) / (activation.shape[2] * activation.shape[3])
     logits = output.detach().float().cpu().numpy()
     return activation, weights, logits, explained_labels(logits, target, here)

@@ -7,17 +7,11 @@ same architecture whose weights are drawn anew: a map that looks the same there 
 
 import copy
 import warnings
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
 
 import numpy as np
-import pytorch_grad_cam as package
-import pytorch_grad_cam.ablation_cam
-import pytorch_grad_cam.score_cam
 import torch
-from pytorch_grad_cam.ablation_layer import AblationLayer
 from torch import Tensor, nn
 
 from cifake_core.detectors.loading import Detector
@@ -35,67 +29,28 @@ STEPS = 32  # of the path of integrated gradients: the sum of a map is then with
 WINDOW, STRIDE = 6, 2  # pixels that occlusion covers, and moves by
 
 
-class _Quiet:
-    """In place of tqdm inside the package: progress is reported by `on_progress`, nothing in the core prints."""
-
-    @staticmethod
-    def tqdm(things):
-        return things
-
-
-package.score_cam.tqdm = package.ablation_cam.tqdm = _Quiet
-
-
-class _Random(package.RandomCAM):
-    """Weights drawn from the image itself: the same image has the same map, whoever asks, and in any batch."""
-
-    def get_cam_weights(self, input_tensor, target_layer, target_category, activations, grads):
-        rows = [np.random.default_rng(zlib.crc32(image.numpy().tobytes())) for image in input_tensor.cpu().contiguous()]
-        return np.stack([row.uniform(-1, 1, activations.shape[1]) for row in rows])
-
-
-class _Score(package.ScoreCAM):
-    batch_size = 128  # masked images at a time; the package takes 16
-
-
-class _Ablation(package.AblationCAM):
-    """We differ: the package divides by the score, which turns the map of a label the network denies upside down."""
-
-    def __init__(self, model: nn.Module, target_layers: list[nn.Module]) -> None:
-        super().__init__(model, target_layers, ablation_layer=AblationLayer(), batch_size=64)
-
-    def get_cam_weights(self, input_tensor, target_layer, targets, activations, grads):
-        weights = super().get_cam_weights(input_tensor, target_layer, targets, activations, grads)
-        scores = np.array([float(target(output)) for target, output in zip(targets, self.outputs.detach(), strict=True)])
-        return np.nan_to_num(weights, posinf=0, neginf=0) * np.sign(scores)[:, None]
-
-
 @dataclass(frozen=True)
 class Method:
     """One way to make a map."""
 
     title: str
     meaning: str  # one sentence for a page
-    make: Callable | None = None  # a class of the package; None: it looks at the input, not at a layer
     batch: int = cam.BATCH  # images at a time
-
-    @property
-    def uses_layers(self) -> bool:
-        return self.make is not None
+    uses_layers: bool = True  # it is one of the package's; False: it looks at the input, not at a layer
 
 
 METHODS: dict[str, Method] = {
-    "gradcam": Method("Grad-CAM", "Weighs each activation map by its mean gradient.", package.GradCAM),
-    "gradcam++": Method("Grad-CAM++", "Weighs by positive gradients, so that several places can count.", package.GradCAMPlusPlus),
-    "hirescam": Method("HiResCAM", "Multiplies gradient and activation place by place.", package.HiResCAM),
-    "layercam": Method("LayerCAM", "Multiplies positive gradients and activations place by place.", package.LayerCAM),
-    "xgradcam": Method("XGrad-CAM", "Weighs gradients by how strongly each place is active.", package.XGradCAM),
-    "eigencam": Method("Eigen-CAM", "The first principal component of the activations; no label is asked.", package.EigenCAM),
-    "scorecam": Method("Score-CAM", "Weighs each map by the score of the image masked with it.", _Score, 16),
-    "ablationcam": Method("Ablation-CAM", "Weighs each map by what its removal costs the score.", _Ablation),
-    "integratedgradients": Method("Integrated gradients", "Sums the gradient on the way from the image's mean colour to the image."),
-    "occlusion": Method("Occlusion", "How much the score falls when a small window is covered with the image's mean colour.", batch=8),
-    "randomcam": Method("RandomCAM", "The activations under random weights: what a map is worth that knows nothing.", _Random),
+    "gradcam": Method("Grad-CAM", "Weighs each activation map by its mean gradient."),
+    "gradcam++": Method("Grad-CAM++", "Weighs by positive gradients, so that several places can count."),
+    "hirescam": Method("HiResCAM", "Multiplies gradient and activation place by place."),
+    "layercam": Method("LayerCAM", "Multiplies positive gradients and activations place by place."),
+    "xgradcam": Method("XGrad-CAM", "Weighs gradients by how strongly each place is active."),
+    "eigencam": Method("Eigen-CAM", "The first principal component of the activations; no label is asked."),
+    "scorecam": Method("Score-CAM", "Weighs each map by the score of the image masked with it.", 16),
+    "ablationcam": Method("Ablation-CAM", "Weighs each map by what its removal costs the score."),
+    "integratedgradients": Method("Integrated gradients", "Sums the gradient on the way from the image's mean colour to the image.", uses_layers=False),
+    "occlusion": Method("Occlusion", "How much the score falls when a small window is covered with the image's mean colour.", 8, uses_layers=False),
+    "randomcam": Method("RandomCAM", "The activations under random weights: what a map is worth that knows nothing."),
 }  # fmt: skip
 SLOW = ("eigencam", "scorecam", "ablationcam", "integratedgradients", "occlusion")  # below 200 images/s on two cores
 
@@ -146,11 +101,12 @@ def maps(
         return replace(found, method=method + RANDOM_WEIGHTS)
     if method == "gradcam":
         return fast_cam.grad_cam(detector, pixels, layers, target, on_progress)
-    if METHODS[method].make is None:
+    if not METHODS[method].uses_layers:
         return _at_input(detector, pixels, method, target, on_progress)
-    how = METHODS[method]
-    detector = _shadow(detector) if how.make is _Ablation else detector
-    return cam.by_package(detector, pixels, how.make, method, layers, target, on_progress, how.batch)
+    from cifake_core.explanations import package_cams
+
+    detector = _shadow(detector) if method == "ablationcam" else detector
+    return package_cams.maps(detector, pixels, method, layers, target, on_progress, METHODS[method].batch)
 
 
 def _shadow(detector: Detector) -> Detector:

@@ -6,7 +6,6 @@ Point values come from scikit-learn. Intervals: exact for shares, drawn from the
 
 import numpy as np
 from scipy.special import expit
-from sklearn import metrics as sk
 
 from cifake_core.errors import BadInput
 from cifake_core.metrics import grouped
@@ -125,6 +124,8 @@ def _checked(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _point_values(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    from sklearn import metrics as sk  # a second to load, and most who load this module compute no metric
+
     probabilities = fake_probability(logits)
     both = 0 < labels.sum() < labels.size
     return {

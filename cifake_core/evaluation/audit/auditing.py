@@ -79,7 +79,7 @@ def measured(image_set: ImageSet, on_progress: Progress) -> dict:
     exact = repeats.exact(manifest)
     nearly = repeats.nearly(manifest, pixels, step.next())
     facts = _facts(image_set, splits, step.next())
-    spectrum, colour = _statistics(pixels, step.next())
+    spectrum, colour = statistics.statistics(pixels, step.next())
     curves = portraits.colour_curves(pixels, labels, step.next())
     table = files.table_by_label(facts, labels)
     found = _baselines(manifest, labels, facts, spectrum, colour, step.next())
@@ -131,15 +131,6 @@ def _facts(image_set: ImageSet, splits: list[str], on_progress: Progress) -> pd.
         found.append(files.file_facts(image_set, split, _from(on_progress, done, sum(totals.values()))))
         done += totals[split]
     return pd.concat(found, ignore_index=True)
-
-
-def _statistics(pixels: list[np.ndarray], on_progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    found, done = [], 0
-    for part in pixels:
-        found.append(statistics.statistics(part, _from(on_progress, done, sum(map(len, pixels)))))
-        done += len(part)
-    spectrum, colour = zip(*found, strict=True)
-    return np.concatenate(spectrum), np.concatenate(colour)
 
 
 def _from(on_progress: Progress, done: int, total: int) -> Progress:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cifake_core.evaluation.audit.statistics import CHUNK, RINGS, saturation
+from cifake_core.evaluation.audit.blocks import over_blocks
+from cifake_core.evaluation.audit.statistics import RINGS, saturation
 from cifake_core.images.schema import LABELS
 from cifake_core.progress import Progress, silent
 
@@ -28,27 +29,18 @@ def colour_curves(pixels: list[np.ndarray], labels: np.ndarray, on_progress: Pro
     """
     sums = {label: np.zeros((2, len(QUANTITIES), BINS)) for label in range(len(LABELS))}
     gray = dict.fromkeys(range(len(LABELS)), 0)
-    done = 0
-    for images in _chunks(pixels):
-        of = labels[done : done + len(images)]
-        shares, vivid = _histograms(images)
+    for done, (shares, vivid) in over_blocks(_histograms, pixels):
+        of = labels[done - len(vivid) : done]
         for label in sums:
             chosen = shares[of == label].astype(np.float64)
             sums[label] += np.stack([chosen.sum(axis=0), (chosen**2).sum(axis=0)])
             gray[label] += int((vivid[of == label] < NEAR_GRAY).sum())
-        done += len(images)
         on_progress(done, len(labels), "Measuring colours")
     counts = {label: int((labels == label).sum()) for label in sums}
     return {
         **{name: _curve(i, sums, counts) for i, name in enumerate(QUANTITIES)},
         "near_gray": {LABELS[label]: gray[label] for label in sums if counts[label]},
     }
-
-
-def _chunks(pixels: list[np.ndarray]):
-    for part in pixels:
-        for start in range(0, len(part), CHUNK):
-            yield part[start : start + CHUNK]
 
 
 def _histograms(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -170,7 +170,7 @@ def spectrum(images: np.ndarray) -> np.ndarray:
 
 def _global(images: np.ndarray) -> np.ndarray:
     """The 74 numbers of the audit's baseline."""
-    return np.concatenate(statistics(images), axis=1)
+    return np.concatenate(statistics([images]), axis=1)
 
 
 GROUPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -41,7 +41,7 @@ def _sheet(pixels: np.ndarray, alt: str) -> None:
 
 def _maps(run_id: str, pixels: np.ndarray, generator: str) -> None:
     """Where the run looked at the same images, Grad-CAM of its last convolution."""
-    from cifake_core.explanations import cam
+    from cifake_core.explanations import fast_cam
     from cifake_core.explanations.overlay import overlay
     from pages.shared import cached
 
@@ -49,7 +49,7 @@ def _maps(run_id: str, pixels: np.ndarray, generator: str) -> None:
         detector = cached.detector_of(runs.open_run(Workspace.current(), run_id))
     except CifakeError:
         return  # the run was deleted since; its scores are still worth showing
-    maps = cam.grad_cam(detector, np.ascontiguousarray(pixels))
+    maps = fast_cam.grad_cam(detector, np.ascontiguousarray(pixels))
     tiles = [overlay(image.transpose(1, 2, 0), heat, 0.5, _SCALE).transpose(2, 0, 1) for image, heat in zip(pixels, maps.heat, strict=True)]
     st.image(sprite(np.stack(tiles), min(_COLUMNS, len(tiles))), alt=f"where the network looked at fakes of {generator}", output_format="PNG")
 
