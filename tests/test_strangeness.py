@@ -1,11 +1,18 @@
 """Far from the training data: ranks worked out by hand, and images that no network should be sure of."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
+from cifake_core.cli import app as command_line
 from cifake_core.detectors import loading, runs
 from cifake_core.explanations import features, strangeness
 from cifake_core.explanations.strangeness import HeldOut, Looks
+from cifake_core.images.codec import encode_png
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
 
@@ -76,6 +83,23 @@ def test_flat_and_noisy_images_are_far_from_a_run_s_training_images_and_test_ima
     assert (
         np.mean([strange(np.ascontiguousarray(pixels)).is_far for pixels in test]) <= 0.06
     )  # 60 held-out images say 1 % roughly
+
+
+def test_a_flat_file_is_warned_of_on_the_command_line_and_the_page_says_how_strange_an_image_is(lab, tmp_path):
+    run = runs.runs(lab)[0]
+    features.IndexFeatures(run.id).run(Context(lab))
+    (tmp_path / "flat.png").write_bytes(encode_png(np.full((32, 32, 3), 128, np.uint8)))
+    said = CliRunner().invoke(command_line, ["try", str(tmp_path / "flat.png"), "--run", run.id, "--no-jpeg", "--json"])
+    row = json.loads(said.stdout.strip().splitlines()[-1])["images"][0]
+    assert row["far_percentile"] == 1.0
+    assert any("far from the training data" in warning for warning in row["warnings"])
+    app = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=120).run()
+    app.switch_page("pages/look/try_image.py").run()
+    app.segmented_control(key="try_from").set_value("the test images").run()
+    assert not app.exception
+    assert not app.error
+    assert any("The worse of the two is stranger than" in element.value for element in app.caption)
+    assert not any("far from" in element.value for element in app.warning)
 
 
 @pytest.mark.data

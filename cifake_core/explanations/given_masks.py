@@ -152,6 +152,7 @@ def _zip(path: Path) -> Given:
     if not entries or len(entries) > MAX_MASKS:
         raise BadInput(f"{path.name} holds {len(entries):,} PNG files, not 1 to {MAX_MASKS:,}; {_FORMS}.")
     names = {PurePosixPath(entry.filename).stem: entry for entry in entries}
+    file = zipfile.ZipFile(path)  # opened once, for its table of contents is read each time; closed with the last reader
 
     def read(image_id: str) -> np.ndarray:
         entry = names[image_id]
@@ -160,8 +161,7 @@ def _zip(path: Path) -> Given:
                 f"{entry.filename[-80:]} is larger than {MAX_PNG_BYTES // 2**20} MiB; that is no mask of a small image."
             )
         try:
-            with zipfile.ZipFile(path) as file:
-                data = file.read(entry)
+            data = file.read(entry)
         except _BROKEN as error:
             raise BadInput(f"{entry.filename[-80:]} is damaged in {path.name}; pack it anew.") from error
         return _png(entry.filename[-80:], data)

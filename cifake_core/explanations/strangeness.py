@@ -5,6 +5,10 @@ training images. So the image is also described by eleven plain numbers (appeara
 distance to the k-th nearest training image is ranked among held-out images, as Sun et al. 2022 do. The worse rank counts.
 Since the worse of two is more often high than one, that worse rank is itself ranked among the held-out images: a warning
 at `FAR` is then a false alarm for 1 % of ordinary images, by construction. It knows arrays, not networks.
+
+Measured on CIFAKE with 32x2-64x1 (`python -m benchmarks.strangeness RUN 400`): far are 1.2 % of 400 test images, and 100 % of
+100 pictures each of one colour (15 % by the network's features alone), gradients (13 %), noise and faint noise. Only 2.0 %
+of 400 negatives are: at 32 pixels a negative has the colours and the texture of a possible picture.
 """
 
 from dataclasses import dataclass

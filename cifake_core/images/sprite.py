@@ -34,7 +34,7 @@ def painted(levels: np.ndarray, columns: int, colours: np.ndarray) -> bytes:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A lossless PNG of uint8 (H, W, 3), compressed lightly: for a screen, made anew on every click."""
+    """A lossless PNG of uint8 (H, W, 3), or (H, W, 4) with alpha, compressed lightly: for a screen, made anew on every click."""
     out = io.BytesIO()
     Image.fromarray(picture).save(out, format="PNG", compress_level=1)
     return out.getvalue()

@@ -27,8 +27,10 @@ def main() -> None:
             return
         part = launching.part_of(run, result)
         st.markdown(f"#### {literal(result['verdict'])}")
+        from cifake_core.explanations import methods
+
         st.caption(
-            f"{result['n']:,} {result['split']} images, {literal(result['method'])} at {literal(result['layer'])}; {result['empty']:,} maps "
+            f"{result['n']:,} {result['split']} images, {literal(methods.title(result['method']))} at {literal(result['layer'])}; {result['empty']:,} maps "
             "are zero everywhere and belong to no group. Groups and correlations are hints, not causes."
         )
         view = st.segmented_control(

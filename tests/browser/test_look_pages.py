@@ -228,3 +228,30 @@ def test_a_mask_drawn_on_a_test_image_is_kept_and_the_slider_that_needs_it_moves
     assert not mask[:12].any()
     assert not mask[20:].any()
     page.get_by_text(re.compile(rf"of the map lies on the entity, which covers {mask.mean():.0%} of the picture")).wait_for()
+
+
+def test_masks_of_a_better_model_are_uploaded_and_a_bad_file_gets_its_sentence(page, settled, scores, server):
+    from cifake_core.explanations import given_masks
+
+    def upload(name: str, masks: np.ndarray) -> None:
+        out = io.BytesIO()
+        np.savez_compressed(out, image_ids=scores.image_ids.astype(str), masks=masks)
+        page.locator('input[type="file"]').set_input_files([{"name": name, "mimeType": "application/zip", "buffer": out.getvalue()}])
+        page.get_by_text(name).wait_for()
+        page.get_by_role("button", name="Import masks").click()
+
+    top = np.zeros((len(scores), 32, 32), bool)
+    top[:, :12] = True
+    page.goto("/gradcam?gradcam_view=Entity+or+background%3F")
+    settled(page)
+    page.get_by_text("Masks of a better model").click()
+    upload("wide.npz", top[:, :, :20])
+    page.get_by_test_id("stAlert").filter(has_text="20 × 32 pixels; give square ones").wait_for()
+    upload("upper.npz", top)
+    page.get_by_text(re.compile("masks are kept as upper")).wait_for()
+    found, known = given_masks.matched(given_masks.opened(given_masks.folder_of(server.workspace, "upper")), scores.image_ids)
+    assert known.all()
+    np.testing.assert_array_equal(found, top)
+    page.get_by_test_id("stSelectbox").filter(has_text="Masks of the entity").locator("input").click()
+    page.get_by_role("option", name=re.compile("imported: upper")).click()
+    page.get_by_text("--masks imported:upper").wait_for()

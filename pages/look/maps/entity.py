@@ -118,7 +118,7 @@ def _need(result: dict, by: str, treatments_shown: tuple[str, ...], title: str, 
 
 def _equal_and_swap(result: dict) -> None:
     rows = [{"name": f"a piece {row['meaning']}", **row["entity_costs_more_logit"]["all"]} for row in result["equal"]]
-    intervals(rows, "← background costs more · logits · entity costs more →", "Loss of equally large pieces of entity and background compared.", form="+.2f", zero=True)
+    intervals(rows, "← background costs more · logits · entity costs more →", "Loss of equally large pieces of entity and background compared.", form="+.2~g", zero=True)
     swap = result["swap"]
     st.caption(
         "A background is often twice as large as its entity, so here equally large pieces of each are treated, and the difference is what counts. "

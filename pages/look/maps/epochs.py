@@ -102,9 +102,10 @@ def _through_all(probe, part, rows: np.ndarray, place: int, at: int, colour_map:
     )
     image = part.pixels[rows[place]].transpose(1, 2, 0)
     maps = [overlay(image, _grown(probe.heat[e, place]), opacity, 2, colour_map) for e in range(len(probe.epochs))]
-    blank = np.zeros_like(maps[0])
-    across = 5
-    lines = [np.concatenate((maps[i : i + across] + [blank] * across)[:across], axis=1) for i in range(0, len(maps), across)]
+    across = min(5, len(maps))
+    solid = [np.pad(one, ((0, 0), (0, 0), (0, 1)), constant_values=255) for one in maps]
+    blank = np.zeros_like(solid[0])  # nothing there, in light and dark: transparent
+    lines = [np.concatenate((solid[i : i + across] + [blank] * across)[:across], axis=1) for i in range(0, len(maps), across)]
     st.image(
         png(np.concatenate(lines)), output_format="PNG", width="stretch", caption="its map after epoch 1, 2, 3 …, line by line",
         alt="the map over the image after each epoch, from the first to the last",

@@ -26,14 +26,12 @@ def curve_chart(rows: list[dict], names: list[str], height: int = 150) -> None:
     """rows: kind, map, share, probability. One panel a kind, one line a map; RandomCAM is grey and dashed."""
     paint = colours()
     others = [name for name in names if name != "RandomCAM"]
-    palette = [paint["line"], paint["fake"], paint["paper"], "#b8860b", paint["real"], "#4d9a3a", "#c2457b", "#6b6bd6", "#8c564b", "#e377c2"]
+    palette = [paint["line"], paint["fake"], paint["paper"], "#c2457b", paint["real"], "#4d9a3a", "#b8860b", "#6b6bd6", "#8c564b", "#e377c2"]
     domain = [*others, *(["RandomCAM"] if "RandomCAM" in names else [])]
     spread = [palette[i % len(palette)] for i in range(len(others))] + [paint["muted"]]
+    kinds = list(dict.fromkeys(row["kind"] for row in rows))
     panels = [
         {
-            "title": {"text": kind, "fontSize": 12, "fontWeight": "normal", "color": paint["muted"]},
-            "width": "container",
-            "height": height,
             "data": {"values": [row for row in rows if row["kind"] == kind]},
             "mark": {"type": "line", "strokeWidth": 2},
             "encoding": {
@@ -41,7 +39,7 @@ def curve_chart(rows: list[dict], names: list[str], height: int = 150) -> None:
                 "y": {"field": "probability", "title": "probability of the verdict", **_STEP},
                 "color": {
                     "field": "map", "scale": {"domain": domain, "range": spread[: len(domain)]},
-                    "legend": {"orient": "top", "title": None, "columns": 3, "labelLimit": 130},
+                    "legend": {"orient": "bottom", "title": None, "columns": 2, "labelLimit": 150, "labelFontSize": 11, "columnPadding": 8},
                 },
                 "strokeDash": {
                     "condition": {"test": "datum.map === 'RandomCAM'", "value": [4, 3]}, "value": [1, 0],
@@ -49,11 +47,12 @@ def curve_chart(rows: list[dict], names: list[str], height: int = 150) -> None:
                 "tooltip": [{"field": "map"}, {"field": "share", "format": ".0%"}, {"field": "probability", "format": ".1%"}],
             },
         }
-        for kind in dict.fromkeys(row["kind"] for row in rows)
+        for kind in kinds
     ]  # fmt: skip
-    for panel, column in zip(panels, st.columns(len(panels)) if len(panels) > 1 else [st.container()], strict=True):
-        with column:
-            _chart({key: value for key, value in panel.items() if key not in ("width", "height")}, f"Curves of {panel['title']['text']}.", height + 110)
+    for kind, panel, column in zip(kinds, panels, st.columns(len(kinds)) if len(kinds) > 1 else [st.container()], strict=True):
+        with column, st.container(gap="xsmall"):
+            st.caption(kind)
+            _chart(panel, f"Curves of {kind}.", height + 90 + 18 * -(-len(names) // 2))
 
 
 def intervals(

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from cifake_core.evaluation.evaluating import class_name
 from cifake_core.images.sprite import png
 from pages.look.maps.browse import LABELS, large
 from pages.look.maps.controls import BOTH, Look, layer_names
@@ -40,6 +41,7 @@ def sheet(view: gallery.View, row: int, look: Look) -> None:
     if not chosen:
         st.caption("Choose at least one method.")
         return
+    _the_image(view, row)
     asked = {name: titles[name] for name in chosen}
     for target in ("fake", "real") if look.target == BOTH else (look.target,):
         _sheet(view, row, asked, target, look)
@@ -47,6 +49,15 @@ def sheet(view: gallery.View, row: int, look: Look) -> None:
         "Below each map: the area under its deletion curve (↓ lower is better) and its insertion curve (↑ higher is better). "
         "One image proves little; “Can the map be trusted?” measures a sample, with intervals."
     )
+
+
+def _the_image(view: gallery.View, row: int) -> None:
+    scores = view.scores
+    truth, called = LABELS[scores.labels[row]], LABELS[int(scores.probabilities[row] >= view.threshold)]
+    picture, words = st.columns([1, 5], vertical_alignment="center")
+    image = scores.pixels[row].transpose(1, 2, 0)
+    picture.image(png(image.repeat(4, 0).repeat(4, 1)), output_format="PNG", width="stretch", alt="the image, enlarged four times")
+    words.markdown(f"A {truth} {class_name(int(scores.class_labels[row]))}, called **{called}**: {scores.probabilities[row]:.1%} fake.")
 
 
 def _sheet(view: gallery.View, row: int, asked: dict[str, str], target: str, look: Look) -> None:

@@ -42,7 +42,8 @@ def number(estimate: dict | None, digits: int = 2) -> str:
     """ "0.41 (0.39 to 0.43)", or a dash."""
     if not estimate or estimate["value"] is None:
         return "–"
-    return f"{estimate['value']:.{digits}f} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
+    value, low, high = (round(estimate[name], digits) + 0.0 for name in ("value", "low", "high"))  # + 0: no "-0.00"
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def share(estimate: dict | None) -> str:

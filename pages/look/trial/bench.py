@@ -11,7 +11,7 @@ from pages.shared import cached
 from pages.shared.guard import shown_errors
 
 _BADGE = {"fake": ":orange[fake]", "real": ":blue[real]", "unsure": "unsure"}
-_FILL = {"its mean colour": "mean", "a blur": "blur", "coarse shading only": "low", "fine detail only": "high"}
+_FILL = {"mean colour": "mean", "blur": "blur", "shading": "low", "fine detail": "high"}
 
 
 @st.fragment
@@ -47,6 +47,7 @@ def _sliders():
             c.step,
             key=f"try_if_{c.name}",
             bind="query-params",
+            format="%d" if c.step >= 1 else "%.2f",
             help=f"{c.unit[0].upper()}{c.unit[1:]}.",
         )
         for c in CONTROLS
@@ -60,7 +61,8 @@ def _sliders():
         help="Needs to know where the entity is: paint it on the left.",
     )
     fill = two.selectbox(
-        "Put in its place", list(_FILL), key="try_if_fill", bind="query-params", disabled=masked == "nothing"
+        "Put there", list(_FILL), key="try_if_fill", bind="query-params", disabled=masked == "nothing",
+        help="The region's mean colour, a strong blur of it, its coarse shading only, or its fine detail only.",
     )
     neutral = {f"try_if_{c.name}": c.neutral for c in CONTROLS} | {"try_if_masked": "nothing"}
     st.button(

@@ -42,8 +42,8 @@ def _strange(strange) -> str:
 
     return (
         f"By how it looks (colour, contrast, fine texture) it is farther than **{strange.looks:.0%}**. The worse of the two is stranger than **{strange.far:.0%}**; "
-        f"from {FAR:.0%} on it is called far, which {1 - FAR:.0%} of ordinary images are as well. A negative or a mirrored picture has ordinary colours and "
-        "texture and is often not noticed."
+        f"from {FAR:.0%} on it is called far, which {1 - FAR:.0%} of ordinary images are as well. A negative, or a picture upside down, is rarely noticed: its "
+        "colours and texture are ordinary ones."
     )
 
 
