@@ -133,7 +133,7 @@ def _interactions(page) -> dict[str, list[float]]:
             found["next page"].append(_timed(page, following.first.click, f"{_TILES}[0]?.dataset.id !== '{first}'"))
         tile = page.locator("button.tile").nth(3)
         identity = tile.get_attribute("data-id")
-        chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-pressed') === 'true')"
+        chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-current') === 'true')"
         found["image opened"].append(_timed(page, tile.click, chosen))
         panel = ("By class", "Unsure", "Curves")[number % 3]
         tab = page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True)

@@ -6,13 +6,12 @@ import streamlit as st
 
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
-from pages.shared import gallery
+from pages.look.measures import browsing
 from pages.shared.gallery import View
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
 from pages.shared.palette import colours
 
-PER_PAGE = 36
 _OUTCOMES = {"TN": "real called real", "TP": "fake called fake", "FP": "real called fake", "FN": "fake called real"}
 _LASSO = "the lasso"
 _SHEET = 10  # images of a cluster's example sheet
@@ -44,7 +43,10 @@ def show(view: View, paper: float | None) -> None:
         wanted = st.selectbox("Images of", options, key="metrics_map_group", bind="query-params", help="The lasso, or a cluster of mistakes.", on_change=view.rewind)
         _clusters(view, groups)
     rows = picked if wanted == _LASSO else groups[options.index(wanted) - 1]
-    _browse(View("metrics_plane", view.scores, view.threshold), rows)
+    if len(rows):
+        browsing.browse(View("metrics_plane", view.scores, view.threshold), rows)
+    else:
+        st.caption("Draw a lasso around points, or choose a cluster, to see the images.")
 
 
 def _launch(view: View, embedding) -> None:
@@ -128,18 +130,3 @@ def _clusters(view: View, groups: dict[int, np.ndarray]) -> None:
         st.markdown(f"**{_group_name(view, number, rows)}**")
         strip = sprite(np.asarray(view.scores.pixels[some]).repeat(2, 2).repeat(2, 3), _SHEET)
         st.image(strip, width="stretch", output_format="PNG", alt=f"The first {len(some)} mistakes of cluster {number + 1}")
-
-
-@st.fragment
-def _browse(view: View, rows: np.ndarray) -> None:
-    if not len(rows):
-        st.caption("Draw a lasso around points, or choose a cluster, to see the images.")
-        return
-    page = gallery.pager(view, rows, PER_PAGE)
-    left, right = st.columns([13, 5], gap="medium")
-    with right:
-        number = gallery.detail(view, rows, PER_PAGE)
-        gallery.exports(view, rows)
-    with left:
-        gallery.tiles(view, rows, page, number)
-        gallery.legend(view)
