@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from cifake_core.detectors import runs
 from cifake_core.evaluation import evaluating, scored, selecting
 from cifake_core.evaluation.selecting import Selection
+from pages.look.measures import numbers
 from pages.shared.gallery import choosing
 from pages.shared.gallery.tiling import tile_ids
 from pages.shared.gallery.view import View
@@ -86,18 +87,56 @@ def test_any_column_filters_and_holds_the_images_its_group_counts(lab):
 def test_a_network_that_cannot_be_loaded_costs_its_map_and_nothing_else(lab, monkeypatch):
     monkeypatch.undo()
     run = runs.runs(lab)[0]
-    monkeypatch.setenv("CIFAKE_HOME", str(lab.home))
-    monkeypatch.setenv("CIFAKE_THREADS", "1")
     st.cache_resource.clear()
     weights = run.folder / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-40])
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page("pages/look/metrics.py").run()
+    app = _metrics(lab, monkeypatch)
     app.number_input(key="metrics_image").set_value(1).run()
     assert not app.exception, app.exception[0].message
     assert not app.error, app.error[0].value
     said = [caption.value for caption in app.caption if caption.value.startswith("No map can be shown")]
     assert len(said) == 1
     assert app.text_area(key=f"metrics_note_{scored.scored(lab, run).image_ids[_first(lab, run)][:16]}")  # all below it is there
+
+
+def test_the_row_of_a_group_leads_to_exactly_its_images(lab, monkeypatch):
+    one = scored.scored(lab, runs.runs(lab)[0])
+    rows = evaluating.by_group(one, "generator", 0.5)
+    st.session_state["metrics_group_rows"] = SimpleNamespace(selection=SimpleNamespace(rows=[0]))
+    numbers._to_gallery(View("metrics", one, 0.5), "generator", rows)
+    wanted = dict(st.session_state)
+    assert wanted.pop("metrics_group_rows")
+    monkeypatch.undo()
+    app = _metrics(lab, monkeypatch)
+    for name, value in wanted.items():
+        app.session_state[name] = value
+    app.run()
+    assert not app.exception, app.exception[0].message
+    assert app.selectbox(key="metrics_value").value == rows[0]["group"] == "checkerboard"
+    assert "**100** of 200 images (50.0%)" in [text.value for text in app.markdown]
+
+
+def test_a_cluster_of_mistakes_leads_to_its_images(lab, monkeypatch):
+    from cifake_core.explanations.embedding import Embed
+    from cifake_core.step import Context
+
+    monkeypatch.undo()
+    app = _metrics(lab, monkeypatch)
+    Embed(runs.runs(lab)[0].id, limit=0).run(Context(lab))
+    app.session_state["metrics_view"] = "Map"
+    app.session_state["metrics_threshold"] = 0.001  # every real is a mistake
+    app.run()
+    button = app.button(key="metrics_map_cluster_0")
+    button.click().run()
+    assert not app.exception, app.exception[0].message
+    n = button.label.split(":")[1].split()[0]
+    assert any(text.value.startswith(f"**{n}** of 200 images") for text in app.markdown)
+
+
+def _metrics(lab, monkeypatch) -> AppTest:
+    monkeypatch.setenv("CIFAKE_HOME", str(lab.home))
+    monkeypatch.setenv("CIFAKE_THREADS", "1")
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page("pages/look/metrics.py").run()
 
 
 def _first(lab, run) -> int:

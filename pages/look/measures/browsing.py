@@ -16,7 +16,7 @@ def browse(view: gallery.View, rows: np.ndarray, note: Callable[[int], str] | No
     """Turning pages, choosing and opening images redraws only this part. `note(row)`: words below a tile, explained by `said`."""
     rows = gallery.choose(view, rows, PER_PAGE)
     page = gallery.pager(view, rows, PER_PAGE)
-    left, right = st.columns([13, 5], gap="medium")
+    left, right = st.columns([12, 6], gap="medium")
     pictures = inspecting.Pictures(view)
     with right:
         number = gallery.detail(view, rows, PER_PAGE, more=pictures.draw)

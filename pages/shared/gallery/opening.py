@@ -48,11 +48,11 @@ def _steps(view: View, number: int, last: int, per_page: int) -> None:
     left, right = st.columns(2)
     shown = {"on_click": view.open, "width": "stretch"}
     left.button(
-        "Previous", key=view.key("previous"), icon=":material/chevron_left:", shortcut="Left", disabled=number <= 1,
+        "Previous", key=view.key("previous"), shortcut="Left", disabled=number <= 1,
         args=(number - 1, per_page), **shown,
     )  # fmt: skip
     right.button(
-        "Next", key=view.key("next"), icon=":material/chevron_right:", shortcut="Right", disabled=number >= last,
+        "Next", key=view.key("next"), shortcut="Right", disabled=number >= last,
         args=(number + 1, per_page), **shown,
     )  # fmt: skip
 
