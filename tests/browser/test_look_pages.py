@@ -173,7 +173,7 @@ def test_many_images_are_chosen_by_mouse_and_keys_stay_over_pages_and_filters_an
     page.goto("/metrics" + link)  # the link restores what was chosen
     page.get_by_text("5 chosen").wait_for()
     settled(page)
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     page.get_by_text("5 chosen").wait_for(state="detached")
     wait_until(page, lambda: "metrics_chosen" not in page.url and not chosen_ids(page))
 

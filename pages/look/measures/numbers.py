@@ -36,7 +36,7 @@ def _all(view: View, paper: float | None) -> None:
     figures.estimates([{"name": WORDS[n], **found[n].as_dict()} for n in shares], paper)
     mark = f" The mark is the paper's accuracy, {percent(paper)}." if paper else ""
     st.caption(f"At {view.threshold:.3f}. Dots are our figures, lines their 95 % intervals: exact for shares, bootstrap for the rest.{mark}")
-    st.dataframe(_table({WORDS[name]: (found[name], name not in _PLAIN) for name in found}), hide_index=True, width="stretch")
+    st.dataframe(_table({WORDS[name]: (found[name], name not in _PLAIN) for name in found}), hide_index=True, width="stretch", height="content")
     with st.popover("What the numbers mean", icon=":material/menu_book:"):
         for name, meaning in DEFINITIONS.items():
             st.markdown(f"**{WORDS[name]}**: {meaning}")
@@ -91,6 +91,7 @@ def _by_group(view: View) -> None:
         st.dataframe(
             rows, hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 300), key="metrics_group_rows", selection_mode="single-row",
             on_select=lambda: _to_gallery(view, chosen, rows),
+            column_config={name: st.column_config.NumberColumn(format="percent") for name in ("value", "low", "high")},
         )  # fmt: skip
         st.caption("Choose a row at its left edge to see its images.")
 
