@@ -128,12 +128,12 @@ def _interactions(page) -> dict[str, list[float]]:
         button = page.locator(f'button[data-pick="{cell}"]').first
         found["matrix cell"].append(_timed(page, button.click, pressed))
         first = page.evaluate(f"{_TILES}[0].dataset.id")
-        following = page.get_by_test_id("stPagination").get_by_role("button", name="2", exact=True)
-        if following.count():
-            found["next page"].append(_timed(page, following.first.click, f"{_TILES}[0]?.dataset.id !== '{first}'"))
+        following = page.get_by_test_id("stPaginationNext")
+        if following.is_enabled():
+            found["next page"].append(_timed(page, following.click, f"{_TILES}[0]?.dataset.id !== '{first}'"))
         tile = page.locator("button.tile").nth(3)
         identity = tile.get_attribute("data-id")
-        chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-pressed') === 'true')"
+        chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-current') === 'true')"
         found["image opened"].append(_timed(page, tile.click, chosen))
         panel = ("By class", "Unsure", "Curves")[number % 3]
         tab = page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True)

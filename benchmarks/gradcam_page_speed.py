@@ -67,7 +67,7 @@ def opened(page, number: int) -> float:
     """An image large, with its map and what is known of it."""
     place = 1 + number % 15
     name = page.evaluate(f"{TILES}[{place}].dataset.id")
-    return _timed(page, page.locator("button.tile").nth(place).click, f"{TILES}[{place}]?.getAttribute('aria-pressed') === 'true' && document.body.innerText.includes({json.dumps(name[:16])})")
+    return _timed(page, page.locator("button.tile").nth(place).click, f"{TILES}[{place}]?.getAttribute('aria-current') === 'true' && document.body.innerText.includes({json.dumps(name[:16])})")
 
 
 def filtered(page, number: int) -> float:

@@ -1,5 +1,7 @@
 """What the views of Metrics rest on: marks, many runs, neighbours, groups, paired differences, maps of images."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from sklearn import metrics as sk
 from cifake_core.detectors import runs
 from cifake_core.errors import BadInput, Damaged
 from cifake_core.evaluation import alike, comparing, curves, evaluating, many, scored
-from cifake_core.evaluation.reporting.contents import figures_of
+from cifake_core.evaluation.reporting.contents import against, figures_of
 from cifake_core.evaluation.scored import Scored
 from cifake_core.explanations import embedding
 from cifake_core.explanations.embedding import Embed
@@ -173,3 +175,22 @@ def test_evaluate_gives_every_figure_at_once(lab):
     assert found["without_duplicates"]["n"] == 200
     assert sum(row["n"] for row in found["groups"]["class"]) == 200
     assert next(c["name"] for c in found["thresholds"]) == "0.5"
+    assert sum(found["curves"]["histogram"]["real"]) == 100
+    assert sum(found["curves"]["reliability"]["n"]) == 200
+    assert found["curves"]["coverage"]["coverage"][0] == 1
+    assert found["curves"]["roc"]["true_positive_rate"][-1] == 1
+    json.dumps(found, allow_nan=False)
+
+
+def test_two_runs_are_compared_from_the_command_line_as_scikit_learn_counts(lab):
+    first, second = runs.runs(lab)[:2]
+    found = against(lab, first, second, "test", 0.4)
+    one, other = (scored.scored(lab, run) for run in (first, second))
+    labels, called = one.labels, [s.probabilities >= 0.4 for s in (one, other)]
+    gap = sk.accuracy_score(labels, called[0]) - sk.accuracy_score(labels, called[1])
+    assert found["accuracy_difference"]["value"] == pytest.approx(gap)
+    assert found["differences"]["auc"]["value"] == pytest.approx(
+        sk.roc_auc_score(labels, one.logits) - sk.roc_auc_score(labels, other.logits)
+    )
+    assert found["only_first"] + found["only_second"] == int((called[0] != called[1]).sum())
+    json.dumps(found, allow_nan=False)

@@ -93,21 +93,35 @@ def evaluate(
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Probability from which an image is called fake.")
     ] = 0.5,
+    against: Annotated[str, typer.Option(help="Id of another run to compare with, image by image.")] = "",
     as_json: Json = False,
 ) -> None:
     """Every metric of a run with its 95 % interval, by group, over seeds, calibrated, and without duplicates."""
     from cifake_core.detectors import runs
-    from cifake_core.evaluation.reporting.contents import figures_of
+    from cifake_core.evaluation.reporting import contents
 
     workspace = Workspace.current()
-    result = figures_of(workspace, runs.open_run(workspace, run), split, threshold)
+    opened = runs.open_run(workspace, run)
+    result = contents.figures_of(workspace, opened, split, threshold)
+    if against:
+        result["against"] = contents.against(workspace, opened, runs.open_run(workspace, against), split, threshold)
     (tn, fp), (fn, tp) = result["confusion"]
     lines = [f"{run} on {split}, {result['n']} images, threshold {threshold}"]
     lines += [f"  {name:<18} {_plain(name, value)}" for name, value in result["metrics"].items()]
     lines += [f"  truth real: {tn} called real, {fp} called fake", f"  truth fake: {fn} called real, {tp} called fake"]
     lines += [result[name]["meaning"] for name in ("without_duplicates", "calibration") if result[name]]
     lines += [f"  threshold {c['value']:g} ({c['name']}): accuracy {percent(c['accuracy'])}" for c in result["thresholds"]]
+    if against:
+        lines.append(_beside(result["against"]))
     show(result, as_json, lines)
+
+
+def _beside(found: dict) -> str:
+    d = found["accuracy_difference"]
+    return (
+        f"  against {found['other']}: {100 * d['value']:+.2f} points of accuracy ({100 * d['low']:+.2f} to {100 * d['high']:+.2f}), "
+        f"McNemar p = {found['p_value']:.2g}; only this one right {found['only_first']}, only the other {found['only_second']}"
+    )
 
 
 def _plain(name: str, estimate: dict) -> str:

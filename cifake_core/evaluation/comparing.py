@@ -31,6 +31,11 @@ class Comparison:
     def n(self) -> int:
         return self.both_right + self.only_first + self.only_second + self.both_wrong
 
+    def as_dict(self) -> dict:
+        """Counts, McNemar's p-value and the difference of accuracy; without the rows."""
+        counts = {name: getattr(self, name) for name in ("n", "both_right", "only_first", "only_second", "both_wrong", "p_value")}
+        return {**counts, "accuracy_difference": self.difference.as_dict()}
+
 
 def compare(first: Scored, second: Scored, threshold: float = 0.5) -> Comparison:
     """Raises BadInput if the runs were not scored on the same images."""

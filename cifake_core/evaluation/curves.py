@@ -82,6 +82,13 @@ def coverage(probabilities: np.ndarray, labels: np.ndarray, threshold: float = 0
     return pd.DataFrame(rows)
 
 
+def drawn(probabilities: np.ndarray, labels: np.ndarray, threshold: float = 0.5) -> dict[str, dict[str, list]]:
+    """All of them as plain lists by curve and column, None where there is no value: for JSON."""
+    tables = {make.__name__: make(probabilities, labels) for make in (roc, precision_recall, histogram, reliability)}
+    tables["coverage"] = coverage(probabilities, labels, threshold)
+    return {name: table.astype(object).where(table.notna(), None).to_dict("list") for name, table in tables.items()}
+
+
 def _ends(estimate) -> dict:
     return {"low": estimate.low, "high": estimate.high}
 

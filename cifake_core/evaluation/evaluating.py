@@ -104,11 +104,7 @@ def by_group(scored, column: str, threshold: float = 0.5) -> list[dict]:
 
     `scored` is a `Scored`; `column` one of `group_columns`. A value nobody gave is called "not said".
     """
-    words = (
-        np.array([class_name(int(label)) for label in scored.class_labels])
-        if column == "class"
-        else scored.manifest[column].astype("string").fillna("").replace("", "not said").to_numpy(dtype=str)
-    )
+    words = group_words(scored, column)
     right = scored.verdicts(threshold) == scored.labels
     rows = []
     for word in np.unique(words):
@@ -118,6 +114,13 @@ def by_group(scored, column: str, threshold: float = 0.5) -> list[dict]:
                 found = share(int(right[inside].sum()), int(inside.sum()))
                 rows.append({"group": str(word), "truth": truth, "n": int(inside.sum()), **found.as_dict()})
     return rows
+
+
+def group_words(scored, column: str) -> np.ndarray:
+    """(n,) the value of that column for each image as text, "not said" where nobody gave one. `scored` is a `Scored`."""
+    if column == "class":
+        return np.array([class_name(int(label)) for label in scored.class_labels])
+    return scored.manifest[column].astype("string").fillna("").replace("", "not said").to_numpy(dtype=str)
 
 
 def class_name(label: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import logit
 
 from cifake_core.errors import BadInput
+from cifake_core.evaluation.evaluating import group_words
 from cifake_core.evaluation.scored import Scored
 
 # cell → (label, verdict), None = either. The first four are the matrix's cells, then its rows and its columns.
@@ -38,6 +39,7 @@ class Selection:
     low: float = 0.0  # probability of fake, both ends included
     high: float = 1.0
     sort: str = SORTS[0]
+    group: tuple[str, str] | None = None  # (column of the manifest, value as `evaluating.group_words` tells it)
 
     def __post_init__(self) -> None:
         if self.cell not in (*CELLS, "wrong", "right"):
@@ -58,6 +60,9 @@ def rows(scored: Scored, selection: Selection, threshold: float) -> np.ndarray:
         chosen &= scored.generators == selection.generator
     if selection.doubles != DOUBLES[0]:
         chosen &= scored.doubles == (selection.doubles == DOUBLES[2])
+    if selection.group is not None:
+        column, value = selection.group
+        chosen &= group_words(scored, column) == value
     found = np.flatnonzero(chosen)
     return found[np.argsort(_key(scored, selection.sort, threshold)[found], kind="stable")]
 

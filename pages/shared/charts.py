@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pages.shared.figures import chart, colours, values
+from pages.shared.vega import chart, colours, values
 
 _SHARE = {"format": ".1%"}
 

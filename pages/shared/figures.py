@@ -1,34 +1,11 @@
-"""The dashboards' charts as Vega-Lite descriptions: small tables in, a chart out. No metric is computed here.
+"""The charts of Metrics: scores, ROC, precision–recall, reliability, coverage, numbers with intervals. Small tables in, a chart out.
 
-Plain dictionaries rather than a chart library: a step of the threshold slider redraws several, and building them is then
-next to free. Each chart says in its alt text what it shows.
+No metric is computed here. Each chart says in its alt text what it shows.
 """
 
 import pandas as pd
-import streamlit as st
 
-from pages.shared import palette
-
-_PERCENT = {"format": ".0%"}
-_HEIGHT = 190
-
-
-def colours() -> dict[str, str]:
-    """The palette's roles, and those only charts have: a line that is neither real nor fake, and the threshold."""
-    dark = st.context.theme.type == "dark"
-    return palette.colours() | {
-        "line": "#6fc6c8" if dark else "#2f7f81",
-        "threshold": "#e6eaf2" if dark else "#1b2333",
-    }
-
-
-def chart(layers: list[dict], alt: str, *, height: int = _HEIGHT, **top) -> None:
-    spec = {"layer": layers, "height": height, "config": {"view": {"stroke": None}}, **top}
-    st.vega_lite_chart(spec, width="stretch", height=height, alt=alt)
-
-
-def values(table: pd.DataFrame | list[dict]) -> dict:
-    return {"values": table if isinstance(table, list) else table.to_dict("records")}
+from pages.shared.vega import PERCENT, chart, colours, diagonal, here, line, rule, shade, values
 
 
 def score_histogram(bins: pd.DataFrame, threshold: float, band: float = 0.0) -> None:
@@ -46,7 +23,7 @@ def score_histogram(bins: pd.DataFrame, threshold: float, band: float = 0.0) -> 
             "data": values(rows),
             "mark": {"type": "bar", "binSpacing": 1},
             "encoding": {
-                "x": {"field": "low", **x, "bin": {"binned": True}, "axis": {**_PERCENT, "grid": False}},
+                "x": {"field": "low", **x, "bin": {"binned": True}, "axis": {**PERCENT, "grid": False}},
                 "x2": {"field": "high"},
                 "y": {
                     "field": "up",
@@ -67,77 +44,25 @@ def score_histogram(bins: pd.DataFrame, threshold: float, band: float = 0.0) -> 
                 ],
             },
         },
-        _rule("x", threshold),
+        rule("x", threshold),
     ]
     if band:
-        layers.insert(0, _shade(max(0.0, threshold - band), min(1.0, threshold + band)))
+        layers.insert(0, shade(max(0.0, threshold - band), min(1.0, threshold + band)))
     chart(layers, f"Scores of real images above and of fake images below the line; the threshold stands at {threshold:.3f}.", height=240)
-
-
-def _rule(axis: str, at: float) -> dict:
-    return {
-        "data": values([{"at": at}]),
-        "mark": {"type": "rule", "strokeWidth": 2, "color": colours()["threshold"]},
-        "encoding": {axis: {"field": "at", "type": "quantitative"}},
-    }
-
-
-def _shade(low: float, high: float) -> dict:
-    return {
-        "data": values([{"from": low, "to": high}]),
-        "mark": {"type": "rect", "opacity": 0.18, "color": colours()["muted"]},
-        "encoding": {"x": {"field": "from", "type": "quantitative"}, "x2": {"field": "to"}},
-    }
-
-
-def _line(table: pd.DataFrame, x: str, y: str, titles: tuple[str, str], *, y_domain=(0, 1), x_domain=(0, 1)) -> dict:
-    return {
-        "data": values(table),
-        "mark": {"type": "line", "color": colours()["line"], "strokeWidth": 2, "interpolate": "linear"},
-        "encoding": {
-            "x": {"field": x, "type": "quantitative", "title": titles[0], "axis": _PERCENT, "scale": {"domain": list(x_domain)}},
-            "y": {
-                "field": y, "type": "quantitative", "title": titles[1], "axis": _PERCENT,
-                "scale": {"domain": list(y_domain), "zero": False, "clamp": True},
-            },
-            "order": {"value": 0},
-        },
-    }  # fmt: skip
-
-
-def _here(x: str, y: str, at: tuple[float | None, float | None]) -> dict:
-    """The threshold's place on a curve."""
-    return {
-        "data": values([{x: at[0], y: at[1]}] if None not in at else []),
-        "mark": {"type": "point", "filled": True, "size": 110, "color": colours()["threshold"], "opacity": 1},
-        "encoding": {
-            "x": {"field": x, "type": "quantitative"},
-            "y": {"field": y, "type": "quantitative"},
-            "tooltip": [{"field": x, "format": ".2%"}, {"field": y, "format": ".2%"}],
-        },
-    }
-
-
-def _diagonal(x: str, y: str) -> dict:
-    return {
-        "data": values([{x: 0, y: 0}, {x: 1, y: 1}]),
-        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "color": colours()["muted"]},
-        "encoding": {"x": {"field": x, "type": "quantitative"}, "y": {"field": y, "type": "quantitative"}},
-    }
 
 
 def roc(curve: pd.DataFrame, at: tuple[float | None, float | None]) -> None:
     """Fakes found against reals accused; `at` is (false-positive rate, true-positive rate) of the threshold."""
     x, y = "false_positive_rate", "true_positive_rate"
-    layers = [_diagonal(x, y), _line(curve, x, y, ("reals called fake", "fakes found")), _here(x, y, at)]
+    layers = [diagonal(x, y), line(curve, x, y, ("reals called fake", "fakes found")), here(x, y, at)]
     chart(layers, "ROC curve with the threshold's place on it.")
 
 
 def precision_recall(curve: pd.DataFrame, at: tuple[float | None, float | None]) -> None:
     """Precision against recall; `at` is (recall, precision) of the threshold."""
     layers = [
-        _line(curve, "recall", "precision", ("fakes found (recall)", "precision"), y_domain=(0.4, 1)),
-        _here("recall", "precision", at),
+        line(curve, "recall", "precision", ("fakes found (recall)", "precision"), y_domain=(0.4, 1)),
+        here("recall", "precision", at),
     ]
     chart(layers, "Precision–recall curve with the threshold's place on it.")
 
@@ -208,8 +133,8 @@ def reliability(bins: pd.DataFrame) -> None:
             ],
         },
     }
-    line = _line(bins, x, y, ("stated probability of fake", "observed share of fakes"))
-    chart([_diagonal(x, y), interval, line, dots], "Reliability diagram: observed share of fakes by stated probability.")
+    through = line(bins, x, y, ("stated probability of fake", "observed share of fakes"))
+    chart([diagonal(x, y), interval, through, dots], "Reliability diagram: observed share of fakes by stated probability.")
 
 
 def coverage(table: pd.DataFrame, band: float) -> None:
@@ -227,10 +152,10 @@ def coverage(table: pd.DataFrame, band: float) -> None:
         },
     }
     start = float(table[x].min()) if len(table) else 0.0
-    line = _line(table, x, y, ("images that get a verdict", "of those, right"), y_domain=(floor, 1), x_domain=(start, 1))
+    through = line(table, x, y, ("images that get a verdict", "of those, right"), y_domain=(floor, 1), x_domain=(start, 1))
     nearest = table.iloc[(table["band"] - band).abs().argsort()[:1]]
     at = (float(nearest[x].iloc[0]), float(nearest[y].iloc[0])) if len(nearest) else (None, None)
-    chart([ribbon, line, _here(x, y, at)], "Accuracy against coverage as the unsure band widens.")
+    chart([ribbon, through, here(x, y, at)], "Accuracy against coverage as the unsure band widens.")
 
 
 def class_accuracy(rows: list[dict]) -> None:
@@ -251,7 +176,7 @@ def class_accuracy(rows: list[dict]) -> None:
             "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5},
             "encoding": {
                 "y": y, "yOffset": shift, "color": colour,
-                "x": {"field": "low", "type": "quantitative", "scale": scale, "axis": _PERCENT, "title": "right verdicts"},
+                "x": {"field": "low", "type": "quantitative", "scale": scale, "axis": PERCENT, "title": "right verdicts"},
                 "x2": {"field": "high"},
             },
         },

@@ -42,16 +42,44 @@ def choose(page, label: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-@pytest.mark.parametrize("cell", ["TN", "FP", "FN", "TP", "real", "fake", "called real", "called fake"])
-def test_a_click_on_the_matrix_shows_exactly_the_images_of_that_cell_row_or_column(page, settled, scores, cell):
+# cell, row or column of the matrix → truth and verdict, 1 = fake, None = either
+CELLS = {
+    "TN": (0, 0), "FP": (0, 1), "FN": (1, 0), "TP": (1, 1),
+    "real": (0, None), "fake": (1, None), "called real": (None, 0), "called fake": (None, 1),
+}  # fmt: skip
+
+
+def stored_ids(server, scores, cell: str, threshold: float) -> list[str]:
+    """Ids of that cell straight from the files of the store, the most confidently wrong first: none of the app's own code."""
+    predictions = pd.read_parquet(server.workspace.home / "runs" / scores.run.id / "predictions-test.parquet")
+    images = pd.read_parquet(server.workspace.home / "images" / "tiny" / "test.parquet", columns=["image_id", "label"])
+    assert predictions["image_id"].tolist() == images["image_id"].tolist()
+    truth, verdict = CELLS[cell]
+    logits = predictions["logit"].astype(float)
+    called = (1 / (1 + np.exp(-logits)) >= threshold).astype(int)
+    inside = ((images["label"] == truth) | (truth is None)) & ((called == verdict) | (verdict is None))
+    rightness = (logits - np.log(threshold / (1 - threshold))) * (2 * images["label"] - 1)
+    return images["image_id"][inside].iloc[np.argsort(rightness[inside], kind="stable")].tolist()
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_each_cell_row_and_column_of_the_matrix_shows_exactly_its_images_in_the_store(page, settled, scores, server, by):
     threshold = _threshold_with_mistakes(scores)
     page.goto(f"/metrics?metrics_threshold={threshold}")
     settled(page)
     wait_for_ids(page, ids(scores, Selection(), threshold))
-    page.locator(f'button[data-pick="{cell}"]').click()
-    settled(page)
-    wait_for_ids(page, ids(scores, Selection(cell), threshold))
-    assert page.locator(f'button[data-pick="{cell}"]').get_attribute("aria-pressed") == "true"
+    for cell in CELLS:
+        button = page.locator(f'button[data-pick="{cell}"]')
+        if by == "mouse":
+            button.click()
+        else:
+            button.focus()
+            page.keyboard.press("Space")
+        page.wait_for_selector(f'button[data-pick="{cell}"][aria-pressed="true"]')
+        settled(page)
+        expected = stored_ids(server, scores, cell, threshold)
+        wait_for_ids(page, expected[:48])
+        assert page.get_by_text(f"{len(expected):,} of 200 images").count() == 1
 
 
 def _threshold_with_mistakes(scores) -> float:
@@ -68,7 +96,7 @@ def test_a_link_restores_threshold_cell_class_order_and_open_image(page, settled
     settled(page)
     expected = ids(scores, Selection("fake", class_label=6, sort="surest"), 0.3)
     wait_for_ids(page, expected)
-    assert page.locator("button.tile[aria-pressed=true]").get_attribute("data-id") == expected[1]
+    assert page.locator("button.tile[aria-current=true]").get_attribute("data-id") == expected[1]
     page.get_by_role("spinbutton", name="Image no.").press("ArrowUp")
     page.get_by_role("spinbutton", name="Image no.").press("Enter")
     page.wait_for_function("document.location.search.includes('metrics_image=3')")
@@ -85,7 +113,103 @@ def test_the_matrix_and_the_tiles_work_from_the_keyboard(page, settled, scores):
     page.locator("button.tile").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    page.wait_for_selector(f'button.tile[data-id="{expected[1]}"][aria-pressed="true"]')
+    page.wait_for_selector(f'button.tile[data-id="{expected[1]}"][aria-current="true"]')
+
+
+def chosen_ids(page) -> set[str]:
+    return set(page.locator('button.tile[aria-selected="true"]').evaluate_all("tiles => tiles.map(tile => tile.dataset.id)"))
+
+
+def wait_until(page, holds) -> None:
+    for _ in range(100):
+        if holds():
+            return
+        page.wait_for_timeout(150)
+    assert holds()
+
+
+def test_many_images_are_chosen_by_mouse_and_keys_stay_over_pages_and_filters_and_are_tagged_and_taken(
+    page, settled, scores, server
+):
+    page.goto("/metrics")
+    settled(page)
+    every = ids(scores, Selection(), most=200)
+    tiles = page.locator("button.tile")
+    tiles.nth(1).click(modifiers=["Control"])
+    tiles.nth(4).click(modifiers=["Shift"])  # no wait between: no click may be lost
+    tiles.nth(2).click(modifiers=["Control"])  # off again
+    page.get_by_text("3 chosen").wait_for()
+    tiles.nth(9).focus()
+    page.keyboard.press("Space")
+    page.get_by_text("4 chosen").wait_for()
+    assert page.locator('button.tile[aria-current="true"]').count() == 0  # choosing opens nothing
+    wanted = [every[place] for place in (1, 3, 4, 9)]
+    assert chosen_ids(page) == set(wanted)
+    settled(page)
+    page.get_by_test_id("stPaginationNext").click()
+    wait_for_ids(page, every[48:96])
+    page.get_by_text("Select", exact=True).click()
+    settled(page)
+    tiles.nth(0).click()  # with the switch on, a plain click chooses
+    page.get_by_text("5 chosen").wait_for()
+    wanted.append(every[48])
+    choose(page, "Images", "all fakes")
+    settled(page)
+    page.get_by_text("5 chosen").wait_for()
+    link = page.evaluate("document.location.search")
+    assert "metrics_chosen=" in link
+    page.get_by_text("Only these", exact=True).click()
+    wait_for_ids(page, wanted)
+    assert chosen_ids(page) == set(wanted)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Table (CSV)").first.click()
+    assert pd.read_csv(download.value.path())["image_id"].tolist() == wanted
+    page.get_by_role("button", name="Tag", exact=True).click()
+    field = page.get_by_test_id("stPopoverBody").locator("input")
+    field.fill("strange")
+    field.press("Enter")
+    page.get_by_role("button", name="Tag them").click()
+    wait_until(page, lambda: marks.tags(server.workspace, "tiny").get("strange") == set(wanted))
+    page.goto("/metrics" + link)  # the link restores what was chosen
+    page.get_by_text("5 chosen").wait_for()
+    settled(page)
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.get_by_text("5 chosen").wait_for(state="detached")
+    wait_until(page, lambda: "metrics_chosen" not in page.url and not chosen_ids(page))
+
+
+def test_the_keys_left_and_right_open_the_images_beside_the_open_one_and_nothing_else(page, settled, scores):
+    page.goto("/metrics?metrics_page=1")
+    settled(page)
+    every = ids(scores, Selection(), most=200)
+    page.locator("button.tile").nth(46).click()
+    page.wait_for_selector(f'button.tile[data-id="{every[46]}"][aria-current="true"]')
+    page.get_by_alt_text("where the network looked").wait_for()
+    settled(page)
+    page.keyboard.press("ArrowRight")  # the focus is on the open tile and goes along
+    page.wait_for_selector(f'button.tile[data-id="{every[47]}"][aria-current="true"]')
+    settled(page)
+    page.keyboard.press("ArrowRight")  # turns the page
+    page.wait_for_selector(f'button.tile[data-id="{every[48]}"][aria-current="true"]')
+    wait_for_ids(page, every[48:96])
+    settled(page)
+    page.get_by_role("heading", name="The images").click()  # the focus is nowhere
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector(f'button.tile[data-id="{every[47]}"][aria-current="true"]')
+    settled(page)
+    page.get_by_role("slider", name="Threshold").focus()
+    page.keyboard.press("ArrowRight")  # this is the slider's
+    page.wait_for_function("document.location.search.includes('metrics_threshold=0.501')")
+    settled(page)
+    assert "metrics_image=48" in page.url
+    page.locator("button.tile").nth(3).focus()
+    page.keyboard.press("ArrowRight")  # this one moves among the tiles
+    page.keyboard.press("Space")
+    page.get_by_text("1 chosen").wait_for()
+    settled(page)
+    assert "metrics_image=48" in page.url
+    page.get_by_role("button", name="Next Shortcut").click()
+    page.wait_for_function("document.location.search.includes('metrics_image=49')")
 
 
 def test_the_threshold_moves_matrix_numbers_and_images_together(page, settled, scores):

@@ -8,7 +8,16 @@ import numpy as np
 from cifake_core.detectors import runs
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import NotFound
-from cifake_core.evaluation import calibrating, deduplicated, evaluating, reference, robustness, thresholds
+from cifake_core.evaluation import (
+    calibrating,
+    comparing,
+    curves,
+    deduplicated,
+    evaluating,
+    reference,
+    robustness,
+    thresholds,
+)
 from cifake_core.evaluation.audit import auditing
 from cifake_core.evaluation.many import other_seeds
 from cifake_core.evaluation.reporting import commands, explained
@@ -50,7 +59,8 @@ def figures_of(
     """All figures of a run, JSON-able: what `evaluate --json` prints. Raises NotFound or Damaged.
 
     Keys: run, dataset, split, n, threshold, paper_accuracy, metrics, confusion, by_class, by_generator, groups (share of
-    reals and of fakes right for each value of every column that has few), thresholds, calibration, without_duplicates, seeds.
+    reals and of fakes right for each value of every column that has few), thresholds, calibration, without_duplicates, seeds, curves (roc,
+    precision_recall, histogram, reliability and coverage as columns).
     """
     image_set = ImageSet.open(workspace, run.dataset)
     view = scored(workspace, run, split)
@@ -65,7 +75,19 @@ def figures_of(
         "calibration": calibrating.calibration(workspace, run, resamples).as_dict() if both else None,
         "without_duplicates": _without_duplicates(workspace, run, threshold, resamples) if both else None,
         "seeds": other_seeds(workspace, run, split),
+        "curves": curves.drawn(view.probabilities, view.labels, threshold),
     }
+
+
+def against(workspace: Workspace, run: Run, other: Run, split: str = "test", threshold: float = 0.5) -> dict:
+    """Two runs on the same images, JSON-able: what `evaluate --against` adds. Raises BadInput, NotFound or Damaged.
+
+    Keys: other, those of `Comparison.as_dict`, and differences (run minus other, with paired 95 % intervals).
+    """
+    first, second = (scored(workspace, one, split) for one in (run, other))
+    found = comparing.compare(first, second, threshold)
+    differences = comparing.paired_differences(first, second, threshold)
+    return {"other": other.id, **found.as_dict(), "differences": {name: e.as_dict() for name, e in differences.items()}}
 
 
 def headline(found: dict) -> str:

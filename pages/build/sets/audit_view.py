@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cifake_core.detectors import runs
 from cifake_core.evaluation.audit import auditing
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.sprite import sprite
@@ -12,7 +13,7 @@ from cifake_core.store.workspace import Workspace
 from pages.shared import charts
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
-from pages.shared.pickers import percent
+from pages.shared.pickers import link_to, percent, run_label
 
 _PAIRS = {"train-train": "within train", "train-test": "train and test", "test-test": "within test"}
 _BLIND = {"metadata": "Files alone", "spectrum": "Spectrum alone", "statistics": "Statistics alone"}
@@ -75,6 +76,12 @@ def _duplicates(image_set: ImageSet, found: dict) -> None:
     st.subheader("Identical images", anchor="identical")
     _pairs(found["duplicates"])
     _said(found["duplicates"])
+    trained = [run for run in runs.runs(Workspace.current()) if run.dataset == image_set.name and run.record.get("test")]
+    if trained and found["duplicates"]["pairs"]["train-test"]:
+        link_to(
+            "metrics", "Re-evaluate without duplicates", icon=":material/content_copy:", metrics_run=run_label(trained[0]),
+            metrics_view="Numbers", metrics_unseen="true", help="Both accuracies of the newest network of this set, with and without them.",
+        )  # fmt: skip
     _strip(image_set, [(group["copies"][0], group["copies"][1]) for group in found["duplicates"]["examples"][:_SHOWN]], "identical")
 
 

@@ -16,6 +16,7 @@ LABELS = ("real", "fake")
 def browse(view: gallery.View, rows: np.ndarray, look: Look) -> None:
     """The tiles, and the open image beside them."""
     questions = look.questions()
+    rows = gallery.choose(view, rows, look.per_page)
     page = gallery.pager(view, rows, look.per_page)
     left, right = st.columns([12, 6], gap="medium")
     with right:

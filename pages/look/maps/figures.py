@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared.figures import colours
+from pages.shared.vega import colours
 
 _STEP = {"type": "quantitative", "axis": {"format": ".0%"}, "scale": {"domain": [0, 1]}}
 

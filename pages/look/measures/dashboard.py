@@ -179,7 +179,7 @@ def _by_class(view: View, selection: Selection) -> None:
             right = name in ("TN", "TP")
             strength = 0.08 + (0.3 * part if right else min(0.75, 3 * part))
             told = f"{n[name]:,} {CELLS[name]}, {part:.1%}, {word}"
-            line.append(Cell(f"{name}|{word}", f"{n[name]:,}", "", told, paint[name in ("FP", "TP")], strength, mute and right))
+            line.append(Cell(f"{name}|{word}", f"{n[name]:,}", f"{part:.1%}", told, paint[name in ("FP", "TP")], strength, mute and right))
         lines.append(line)
         for truth, name in (("real", "TN"), ("fake", "TP")):
             found = share(n[name], of[name])
@@ -194,7 +194,7 @@ def _by_class(view: View, selection: Selection) -> None:
     left, right = st.columns([6, 5])
     with left:
         matrix(heads, lines, key="metrics_classes", label="Confusion matrix by class", on_pick=pick, picked=_picked(selection), dense=True)
-        st.caption("Each class by truth and verdict; the stronger the colour of a mistake, the larger its share. Click to see the images.")
+        st.caption("Each class by truth and verdict, counts and shares of its reals or fakes; the stronger the colour of a mistake, the larger its share. Click to see the images.")
     with right:
         figures.class_accuracy(rows)
         st.caption("Right verdicts by class, with 95 % intervals: a low blue dot is a class whose photographs are accused.")

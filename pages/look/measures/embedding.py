@@ -6,13 +6,12 @@ import streamlit as st
 
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
-from pages.shared import gallery
+from pages.look.measures import browsing
 from pages.shared.gallery import View
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
 from pages.shared.palette import colours
 
-PER_PAGE = 36
 _OUTCOMES = {"TN": "real called real", "TP": "fake called fake", "FP": "real called fake", "FN": "fake called real"}
 _LASSO = "the lasso"
 _SHEET = 10  # images of a cluster's example sheet
@@ -36,15 +35,19 @@ def show(view: View, paper: float | None) -> None:
     table = _points(str(workspace.home), chosen["folder"], chosen["created_at"])
     outcomes = view.scores.outcomes(view.threshold)[table["row"].to_numpy()]
     groups = _groups(chosen["folder"], view.threshold, table, outcomes)
+    plane = View("metrics_plane", view.scores, view.threshold)
     left, right = st.columns([3, 2], gap="large")
     with left:
         picked = _plane(view, table, outcomes)
     with right:
         options = [_LASSO, *(_group_name(view, number, rows) for number, rows in groups.items())]
-        wanted = st.selectbox("Images of", options, key="metrics_map_group", bind="query-params", help="The lasso, or a cluster of mistakes.", on_change=view.rewind)
-        _clusters(view, groups)
+        wanted = st.selectbox("Images of", options, key="metrics_map_group", bind="query-params", help="The lasso, or a cluster of mistakes.", on_change=plane.rewind)
+        _clusters(plane, groups)
     rows = picked if wanted == _LASSO else groups[options.index(wanted) - 1]
-    _browse(View("metrics_plane", view.scores, view.threshold), rows)
+    if len(rows):
+        browsing.browse(plane, rows)
+    else:
+        st.caption("Draw a lasso around points, or choose a cluster, to see the images.")
 
 
 def _launch(view: View, embedding) -> None:
@@ -125,21 +128,12 @@ def _clusters(view: View, groups: dict[int, np.ndarray]) -> None:
         st.caption("The mistakes form no clusters here: they lie scattered.")
     for number, rows in list(groups.items())[:6]:
         some = rows[:_SHEET]
-        st.markdown(f"**{_group_name(view, number, rows)}**")
+        name = _group_name(view, number, rows)
+        st.button(name.capitalize(), key=f"metrics_map_cluster_{number}", type="tertiary", on_click=_show_group, args=(view, name), help="Shows all of them below.")
         strip = sprite(np.asarray(view.scores.pixels[some]).repeat(2, 2).repeat(2, 3), _SHEET)
         st.image(strip, width="stretch", output_format="PNG", alt=f"The first {len(some)} mistakes of cluster {number + 1}")
 
 
-@st.fragment
-def _browse(view: View, rows: np.ndarray) -> None:
-    if not len(rows):
-        st.caption("Draw a lasso around points, or choose a cluster, to see the images.")
-        return
-    page = gallery.pager(view, rows, PER_PAGE)
-    left, right = st.columns([13, 5], gap="medium")
-    with right:
-        number = gallery.detail(view, rows, PER_PAGE)
-        gallery.exports(view, rows)
-    with left:
-        gallery.tiles(view, rows, page, number)
-        gallery.legend(view)
+def _show_group(view: View, name: str) -> None:
+    st.session_state["metrics_map_group"] = name
+    view.rewind()

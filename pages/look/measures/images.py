@@ -3,11 +3,9 @@
 import streamlit as st
 
 from cifake_core.evaluation import selecting
-from pages.look.measures import inspecting, marking
+from pages.look.measures import browsing, marking
 from pages.look.measures.dashboard import headline, matrix_panel, panels
 from pages.shared import gallery
-
-PER_PAGE = 48
 
 
 def show(view: gallery.View, paper: float | None) -> None:
@@ -24,23 +22,4 @@ def show(view: gallery.View, paper: float | None) -> None:
     with right:
         panels(view, selection)
     with below:
-        browse(view, among.apply(view, selecting.rows(view.scores, selection, view.threshold)))
-
-
-@st.fragment
-def browse(view: gallery.View, rows) -> None:
-    """Turning pages and opening images redraws only this part."""
-    page = gallery.pager(view, rows, PER_PAGE)
-    left, right = st.columns([13, 5], gap="medium")
-    with right:
-        number = gallery.detail(view, rows, PER_PAGE)
-        if number:
-            inspecting.more(view, int(rows[number - 1]))
-        marking.panel(view, rows, page)
-        gallery.exports(view, rows)
-    with left:
-        if len(rows):
-            gallery.tiles(view, rows, page, number, notes=marking.notes_of(view, page))
-            gallery.legend(view)
-        else:
-            st.info("No image fits these filters; widen them or choose another cell.", icon=":material/filter_alt_off:")
+        browsing.browse(view, among.apply(view, selecting.rows(view.scores, selection, view.threshold)))

@@ -1,4 +1,4 @@
-"""Tags and notes in the gallery of Metrics: filter by a tag, choose several images, tag them, and sort by disagreement."""
+"""Tags and notes in the gallery of Metrics: filter by them, put them on the open image; and sort by disagreement."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from cifake_core.store import marks
 from cifake_core.store.workspace import Workspace
 from pages.look.measures import kept
 from pages.shared.gallery import ANY, Page, View
-from pages.shared.guard import literal, shown_errors
+from pages.shared.guard import shown_errors
 
 _ORDERS = ("as chosen", "networks disagree most", "seeds disagree most")
 _UNTAGGED = "without a tag"
@@ -71,37 +71,22 @@ def notes_of(view: View, page: Page) -> dict[int, str]:
     return said
 
 
-def panel(view: View, rows: np.ndarray, page: Page) -> None:
-    """Tag the open image, some of this page by number, the page, or the whole selection; and take a tag off again."""
-    with st.expander("Tag images", icon=":material/sell:", key=view.key("tagging")):
-        open_number = st.session_state.get(view.key("image"))
-        groups = {"this page": page.rows, f"all {len(rows):,} of the selection": rows}
-        if open_number and open_number <= len(rows):
-            groups = {"the open image": rows[open_number - 1 : open_number]} | groups
-        if len(page.rows):
-            places = {f"{page.start + i + 1}": row for i, row in enumerate(page.rows.tolist())}
-            several = st.multiselect(
-                "Several of this page", list(places), key=view.key("several"), placeholder="by their place",
-                help="The place of an image in the selection: the first tile of this page has the first number.",
-            )  # fmt: skip
-            if several:
-                groups = {f"the {len(several)} chosen": np.array([places[p] for p in several])} | groups
-        known = list(marks.tags(Workspace.current(), view.scores.run.dataset))
-        name = st.selectbox(
-            "Tag", known, index=None, accept_new_options=True, key=view.key("tag"), placeholder="choose one or type a new one",
-        )  # fmt: skip
-        target = st.selectbox("On", list(groups), key=view.key("tag_on"))
-        with st.container(horizontal=True):
-            for label, act in (("Tag", marks.tag), ("Take off", marks.untag)):
-                if st.button(label, key=view.key(f"do_{act.__name__}"), disabled=not name or not len(rows)):
-                    _act(view, act, groups[target], name)
-
-
-def _act(view: View, act, rows: np.ndarray, name: str) -> None:
+def tags(view: View, row: int) -> None:
+    """The tags of the open image, to be added to and taken off."""
+    workspace, dataset, image_id = Workspace.current(), view.scores.run.dataset, view.scores.image_ids[row]
+    found = marks.tags(workspace, dataset)
+    own = [name for name, tagged in found.items() if image_id in tagged]
+    wanted = st.multiselect(
+        "Tags", list(found), own, accept_new_options=True, key=view.key(f"tags_{image_id[:16]}"), placeholder="choose some or type a new one",
+    )  # fmt: skip
+    if set(wanted) == set(own):
+        return
     with shown_errors():
-        changed = act(Workspace.current(), view.scores.run.dataset, view.scores.image_ids[rows].tolist(), name)
-        st.toast(f"{changed:,} images changed: {literal(name)}", icon=":material/sell:")
-        st.rerun()
+        for name in set(wanted) - set(own):
+            marks.tag(workspace, dataset, [image_id], name)
+        for name in set(own) - set(wanted):
+            marks.untag(workspace, dataset, [image_id], name)
+        st.rerun()  # the whole page: a new tag is a new filter
 
 
 def note(view: View, row: int) -> None:

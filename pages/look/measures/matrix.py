@@ -45,7 +45,8 @@ th button[aria-pressed="true"] { font-weight: 600; color: var(--st-primary-color
 td .big { font-size: 1.55em; font-weight: 600; }
 .dense td .big { font-size: 1em; font-weight: 500; }
 .small { display: block; opacity: .75; font-size: .9em; font-variant-numeric: tabular-nums; }
-.dense .small { display: none; }
+.dense td .small { font-size: .8em; line-height: 1; }
+.dense th .small { display: none; }
 .muted { opacity: .35; }
 """
 

@@ -12,7 +12,7 @@ from cifake_core.store.workspace import Workspace
 from pages.look.measures import kept
 from pages.look.measures.dashboard import WORDS, interval, shown
 from pages.shared import cached, charts, figures
-from pages.shared.gallery import View
+from pages.shared.gallery import ANY, CELLS, View
 from pages.shared.pickers import percent
 
 _PLAIN = ("loss", "brier", "ece")  # not shares of images
@@ -36,7 +36,7 @@ def _all(view: View, paper: float | None) -> None:
     figures.estimates([{"name": WORDS[n], **found[n].as_dict()} for n in shares], paper)
     mark = f" The mark is the paper's accuracy, {percent(paper)}." if paper else ""
     st.caption(f"At {view.threshold:.3f}. Dots are our figures, lines their 95 % intervals: exact for shares, bootstrap for the rest.{mark}")
-    st.dataframe(_table({WORDS[name]: (found[name], name not in _PLAIN) for name in found}), hide_index=True, width="stretch")
+    st.dataframe(_table({WORDS[name]: (found[name], name not in _PLAIN) for name in found}), hide_index=True, width="stretch", height="content")
     with st.popover("What the numbers mean", icon=":material/menu_book:"):
         for name, meaning in DEFINITIONS.items():
             st.markdown(f"**{WORDS[name]}**: {meaning}")
@@ -87,8 +87,30 @@ def _by_group(view: View) -> None:
     rows = evaluating.by_group(view.scores, chosen, view.threshold)
     charts.groups([row for row in rows if row["value"] is not None])
     st.caption("Right verdicts of reals and of fakes in each group, with exact 95 % intervals and the number of images.")
-    with st.expander("The same as a table"):
-        st.dataframe(rows, hide_index=True, width="stretch")
+    with st.expander("The same as a table", expanded=True):
+        st.dataframe(
+            rows, hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 300), key="metrics_group_rows", selection_mode="single-row",
+            on_select=lambda: _to_gallery(view, chosen, rows),
+            column_config={name: st.column_config.NumberColumn(format="percent") for name in ("value", "low", "high")},
+        )  # fmt: skip
+        st.caption("Choose a row at its left edge to see its images.")
+
+
+def _to_gallery(view: View, column: str, rows: list[dict]) -> None:
+    """Turns to the images of the chosen row: the widgets of the first view are set, and that view is opened."""
+    picked = st.session_state["metrics_group_rows"].selection.rows
+    if not picked:
+        return
+    row = rows[picked[0]]
+    wanted = {"cell": CELLS[row["truth"]], "class": ANY, "generator": ANY, "column": ANY}
+    if column == "class":
+        wanted["class"] = row["group"]
+    else:
+        wanted |= {"column": column, "value": row["group"]}
+    for name, value in wanted.items():
+        st.session_state[view.key(name)] = value
+    view.rewind()
+    st.session_state["metrics_view"] = "Images"
 
 
 def _calibration(view: View) -> None:

@@ -7,17 +7,22 @@ from cifake_core.detectors import runs
 from cifake_core.evaluation import comparing
 from cifake_core.evaluation.comparing import Comparison
 from cifake_core.store.workspace import Workspace
-from pages.look.measures import kept
+from pages.look.measures import browsing, kept
 from pages.look.measures.dashboard import WORDS, interval, shown
 from pages.look.measures.matrix import Cell, matrix
-from pages.shared import cached, charts, gallery
+from pages.shared import cached, charts
 from pages.shared.gallery import View
 from pages.shared.guard import shown_errors
 from pages.shared.pickers import run_label
 
-PER_PAGE = 36
 NOBODY = "nobody"
-SIDES = {"first": "only this network is right", "second": "only the other is right", "both": "one of the two is right"}
+SIDES = {
+    "both": "one of the two is right",
+    "first": "only this network is right",
+    "second": "only the other is right",
+    "both wrong": "both are wrong",
+    "both right": "both are right",
+}
 
 
 def show(view: View, paper: float | None) -> None:
@@ -71,44 +76,43 @@ def _verdict(found: Comparison, threshold: float) -> None:
 
 
 def _disagreements(view: View, other, found: Comparison) -> None:
-    left, right = st.columns([2, 5], gap="large")
-    with left:
-        _agreement(found)
     against = View("metrics_vs", view.scores, view.threshold)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _agreement(found, against)
     with right:
-        side = st.selectbox(
-            "Images where",
-            [SIDES["both"], SIDES["first"], SIDES["second"]],
-            key="metrics_side",
-            bind="query-params",
-            on_change=against.rewind,
-        )
-        right_here = view.scores.verdicts(view.threshold)[found.rows] == view.scores.labels[found.rows]
-        wanted = {SIDES["first"]: right_here, SIDES["second"]: ~right_here}.get(side, np.ones(len(found.rows), bool))
-        rows = found.rows[wanted]
-        gap = np.abs(view.scores.probabilities[rows] - other.probabilities[rows])
-        _browse(against, rows[np.argsort(-gap, kind="stable")], other.probabilities)
+        side = st.selectbox("Images where", list(SIDES.values()), key="metrics_side", bind="query-params", on_change=against.rewind)
+        st.caption("Largest gap between the two probabilities first.")
+    rows = _rows_of(view, other, found, side)
+    gap = np.abs(view.scores.probabilities[rows] - other.probabilities[rows])
+    browsing.browse(
+        against, rows[np.argsort(-gap, kind="stable")],
+        lambda row: f"{view.scores.probabilities[row]:.0%}|{other.probabilities[row]:.0%}",
+        "Two figures: probability of fake under this network | under the other.",
+    )  # fmt: skip
 
 
-def _agreement(found: Comparison) -> None:
-    heads = [Cell("both", "other right"), Cell("both", "other wrong")]
+def _rows_of(view: View, other, found: Comparison, side: str) -> np.ndarray:
+    if side == SIDES["both"]:
+        return found.rows
+    here, there = (one.verdicts(view.threshold) == one.labels for one in (view.scores, other))
+    inside = {"first": here & ~there, "second": there & ~here, "both right": here & there, "both wrong": ~here & ~there}
+    return np.flatnonzero(inside[next(name for name, words in SIDES.items() if words == side)])
+
+
+def _agreement(found: Comparison, against: View) -> None:
+    heads = [Cell("", "other right"), Cell("", "other wrong")]
     rows = [
-        [Cell("both", "right"), Cell("both", f"{found.both_right:,}", "both right"), Cell("first", f"{found.only_first:,}", "only this one")],
-        [Cell("both", "wrong"), Cell("second", f"{found.only_second:,}", "only the other"), Cell("both", f"{found.both_wrong:,}", "both wrong")],
+        [Cell("", "right"), Cell("both right", f"{found.both_right:,}", "both right"), Cell("first", f"{found.only_first:,}", "only this one")],
+        [Cell("", "wrong"), Cell("second", f"{found.only_second:,}", "only the other"), Cell("both wrong", f"{found.both_wrong:,}", "both wrong")],
     ]  # fmt: skip
 
     def pick(side: str) -> None:
-        st.session_state["metrics_side"] = SIDES[side]
+        if side:  # a heading is no choice of its own
+            st.session_state["metrics_side"] = SIDES[side]
+            against.rewind()
 
-    matrix(heads, rows, key="metrics_agreement", label="Agreement of the two networks", on_pick=pick)
-    st.caption("This network down, the other across. The two mixed cells are what decides; click one to see its images.")
-
-
-@st.fragment
-def _browse(view: View, rows: np.ndarray, others: np.ndarray) -> None:
-    page = gallery.pager(view, rows, PER_PAGE)
-    notes = {int(row): f"{view.scores.probabilities[row]:.0%}|{others[row]:.0%}" for row in page.rows}
-    if len(rows):
-        gallery.tiles(view, rows, page, notes=notes)
-        st.caption("Below each image: probability of fake under this network | under the other; largest gap first.")
-    gallery.exports(view, rows)
+    chosen = next((name for name, words in SIDES.items() if words == st.session_state.get("metrics_side")), "both")
+    picked = ("first", "second") if chosen == "both" else (chosen,)
+    matrix(heads, rows, key="metrics_agreement", label="Agreement of the two networks", on_pick=pick, picked=picked)
+    st.caption("This network down, the other across. The two mixed cells are what decides; click a cell to see its images.")

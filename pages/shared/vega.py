@@ -1,0 +1,83 @@
+"""What the dashboards' charts are made of, as Vega-Lite descriptions: a chart, its data, colours, lines, marks on them.
+
+Plain dictionaries rather than a chart library: a step of the threshold slider redraws several, and building them is then
+next to free. It does not know what is drawn.
+"""
+
+import pandas as pd
+import streamlit as st
+
+from pages.shared import palette
+
+PERCENT = {"format": ".0%"}
+HEIGHT = 190
+
+
+def colours() -> dict[str, str]:
+    """The palette's roles, and those only charts have: a line that is neither real nor fake, and the threshold."""
+    dark = st.context.theme.type == "dark"
+    return palette.colours() | {
+        "line": "#6fc6c8" if dark else "#2f7f81",
+        "threshold": "#e6eaf2" if dark else "#1b2333",
+    }
+
+
+def chart(layers: list[dict], alt: str, *, height: int = HEIGHT, **top) -> None:
+    spec = {"layer": layers, "height": height, "config": {"view": {"stroke": None}}, **top}
+    st.vega_lite_chart(spec, width="stretch", height=height, alt=alt)
+
+
+def values(table: pd.DataFrame | list[dict]) -> dict:
+    return {"values": table if isinstance(table, list) else table.to_dict("records")}
+
+
+def rule(axis: str, at: float) -> dict:
+    return {
+        "data": values([{"at": at}]),
+        "mark": {"type": "rule", "strokeWidth": 2, "color": colours()["threshold"]},
+        "encoding": {axis: {"field": "at", "type": "quantitative"}},
+    }
+
+
+def shade(low: float, high: float) -> dict:
+    return {
+        "data": values([{"from": low, "to": high}]),
+        "mark": {"type": "rect", "opacity": 0.18, "color": colours()["muted"]},
+        "encoding": {"x": {"field": "from", "type": "quantitative"}, "x2": {"field": "to"}},
+    }
+
+
+def line(table: pd.DataFrame, x: str, y: str, titles: tuple[str, str], *, y_domain=(0, 1), x_domain=(0, 1)) -> dict:
+    return {
+        "data": values(table),
+        "mark": {"type": "line", "color": colours()["line"], "strokeWidth": 2, "interpolate": "linear"},
+        "encoding": {
+            "x": {"field": x, "type": "quantitative", "title": titles[0], "axis": PERCENT, "scale": {"domain": list(x_domain)}},
+            "y": {
+                "field": y, "type": "quantitative", "title": titles[1], "axis": PERCENT,
+                "scale": {"domain": list(y_domain), "zero": False, "clamp": True},
+            },
+            "order": {"value": 0},
+        },
+    }  # fmt: skip
+
+
+def here(x: str, y: str, at: tuple[float | None, float | None]) -> dict:
+    """The threshold's place on a curve."""
+    return {
+        "data": values([{x: at[0], y: at[1]}] if None not in at else []),
+        "mark": {"type": "point", "filled": True, "size": 110, "color": colours()["threshold"], "opacity": 1},
+        "encoding": {
+            "x": {"field": x, "type": "quantitative"},
+            "y": {"field": y, "type": "quantitative"},
+            "tooltip": [{"field": x, "format": ".2%"}, {"field": y, "format": ".2%"}],
+        },
+    }
+
+
+def diagonal(x: str, y: str) -> dict:
+    return {
+        "data": values([{x: 0, y: 0}, {x: 1, y: 1}]),
+        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "color": colours()["muted"]},
+        "encoding": {"x": {"field": x, "type": "quantitative"}, "y": {"field": y, "type": "quantitative"}},
+    }
