@@ -1,6 +1,9 @@
 """Adding, judging with and training the paper's detectors: where weights come from, what a stream gives, what a kill leaves."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -8,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from cifake_core.detectors import loading, networks, runs
 from cifake_core.detectors.community_forensics import weights
 from cifake_core.detectors.community_forensics.adding import AddDetector, JudgeSet, detectors
-from cifake_core.detectors.community_forensics.models import MODELS
+from cifake_core.detectors.community_forensics.models import MODELS, model_of
 from cifake_core.detectors.community_forensics.streaming import Shards, TrainingStream, endless
 from cifake_core.detectors.community_forensics.training import TrainForensics, judged
 from cifake_core.errors import BadInput, Cancelled, Conflict, NotFound
@@ -174,6 +178,30 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(workspa
     assert set(whole["validation"]["generators"]) == {"maker-0", "maker-1", "maker-2"}
     with pytest.raises(Conflict):
         training(shards, "whole", seed=9).run(Context(workspace))
+
+@pytest.mark.slow
+def test_two_processes_take_the_step_of_one_with_the_pictures_of_both(workspace, shards, monkeypatch):
+    """Distributed data parallel on the CPU, as `accelerate launch` does on GPUs: gradients are averaged over processes."""
+    step = TrainForensics(tuple(shards), "two", "commfor-32", steps=1, batch=2, learning_rate=1e-3, precision="fp32", seed=5)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "cifake_core", "forensics", "train", *shards]
+    command += ["--name", "two", "--model", "commfor-32", "--steps", "1", "--batch", "2", "--learning-rate", "1e-3", "--precision", "fp32", "--seed", "5"]
+    environment = os.environ | {"CIFAKE_HOME": str(workspace.home), "CIFAKE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (made,) = detectors(workspace)
+    assert made["training"]["processes"] == 2
+
+    torch.manual_seed(5)
+    network = networks.build("commfor-32").train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=step.rate(0), weight_decay=step.weight_decay)
+    parts = [next(iter(TrainingStream(Shards.of(shards), model_of("commfor-32"), 2, 5, index, 2, 0, True, True))) for index in range(2)]
+    pixels, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+    functional.binary_cross_entropy_with_logits(network(networks.as_input(pixels)), labels).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), step.clip)
+    optimizer.step()
+    found = load_file(next((workspace.home / "detectors" / "two").glob("*.safetensors")))
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(found[name], value, atol=2e-5, rtol=0)
 
 
 def test_training_starts_from_given_weights_but_for_the_classifier(workspace, small, shards):
