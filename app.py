@@ -1,10 +1,14 @@
 """The web app's frame: page settings and navigation, nothing else. `make app` starts it."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.shared.jobs_panel import working_indicator
 
-st.set_page_config(page_title="CIFAKE Lab", page_icon=":material/image_search:", layout="wide")
+ICON = Path(__file__).parent / "assets" / "icon.png"  # a file: an icon by name would be fetched from the network
+
+st.set_page_config(page_title="CIFAKE Lab", page_icon=str(ICON), layout="wide")
 
 navigation = st.navigation(
     {
@@ -65,7 +69,7 @@ navigation = st.navigation(
             st.Page(
                 "pages/look/unseen.py",
                 title="Unseen generators",
-                icon=":material/travel_explore:",
+                icon=":material/help_center:",
                 help="Does a detector see fakes of generators it has never met?",
             ),
             st.Page(

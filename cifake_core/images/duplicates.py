@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 PAIRS = ("train-train", "train-test", "test-test")
 
@@ -33,5 +34,4 @@ def duplicates(ids: Mapping[str, Sequence[str | bytes]]) -> dict[str, int]:
 
 def seen_in(ids: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """Boolean (n,): which of `ids` also occur in `others`, such as the test rows that are in the training split."""
-    known = set(others)
-    return np.fromiter((key in known for key in ids), dtype=bool, count=len(ids))
+    return pd.Index(ids).isin(pd.Index(others))

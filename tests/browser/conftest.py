@@ -95,8 +95,13 @@ def visited(chromium, server) -> None:
 
 @pytest.fixture
 def page(chromium, server, visited, request, tmp_path):
-    """A fresh chromium page, 1400 px wide, whose `goto("/train")` opens that page of the app."""
+    """A fresh chromium page, 1400 px wide, whose `goto("/train")` opens that page of the app.
+
+    A test whose page asked anybody but the app for anything has failed: the lab works without a network.
+    """
     context = chromium.new_context(base_url=server.url, viewport={"width": 1400, "height": 1000})
+    elsewhere: list[str] = []
+    context.on("request", lambda asked: asked.url.startswith("http") and not asked.url.startswith(server.url) and elsewhere.append(asked.url))
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)
     yield opened
@@ -104,6 +109,7 @@ def page(chromium, server, visited, request, tmp_path):
         opened.screenshot(path=tmp_path / "failed.png", full_page=True)
         print(f"screenshot of the failure: {tmp_path / 'failed.png'}")  # noqa: T201
     context.close()
+    assert not elsewhere
 
 
 @pytest.fixture
