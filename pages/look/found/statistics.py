@@ -52,7 +52,7 @@ def bars(result: dict, _part: Part) -> None:
         "layer": [
             {"mark": "bar", "encoding": {"y": y, "yOffset": apart, "x": x, "color": colour, "tooltip": tooltip}},
             {
-                "mark": {"type": "bar", "size": 2, "color": "#000" if st.context.theme.type != "dark" else "#fff"},
+                "mark": {"type": "rule", "strokeWidth": 1.5},
                 "encoding": {
                     "y": y,
                     "yOffset": apart,
@@ -61,6 +61,7 @@ def bars(result: dict, _part: Part) -> None:
                 },
             },
         ],
+        "config": {"rule": {"color": "#000" if st.context.theme.type != "dark" else "#fff"}},
     }
     words = "; ".join(
         f"{row['measure']} {row['all']['value']:+.2f}" for row in order if row["all"]["value"] is not None
