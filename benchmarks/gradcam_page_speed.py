@@ -10,13 +10,20 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 from screenshots import _IDLE, FLAGS, running_app
 
-TILES = "[...document.querySelectorAll('*')].flatMap(e => e.shadowRoot ? [...e.shadowRoot.querySelectorAll('button.tile')] : [])"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from cifake_core.detectors import runs
+from cifake_core.store.workspace import Workspace
+from pages.shared.pickers import run_label
+
+TILES = "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].flatMap(e => [...(e.shadowRoot?.querySelectorAll('button.tile') ?? [])])"
 IDS = f"{TILES}.map(t => t.dataset.id).join()"
 HEAT = f"[...({TILES}[0]?.querySelectorAll('i.heat') ?? [])].at(-1)"  # of the overlay: a map alone is always opaque
 
@@ -32,7 +39,8 @@ def main() -> None:
         page.goto(url)
         page.wait_for_selector('[data-testid="stSidebarNavLink"]')
         began = time.perf_counter()
-        page.goto(f"{url}/gradcam?gradcam_show=image+%7C+overlay&gradcam_cell=all+fakes")
+        shown = {"gradcam_run": run_label(runs.open_run(Workspace(given.home.absolute()), given.run))} if given.run else {}
+        page.goto(f"{url}/gradcam?{urlencode(shown | {'gradcam_show': 'image | overlay', 'gradcam_cell': 'all fakes'})}")
         page.wait_for_function(f"{TILES}.length > 0")
         opened = round(1000 * (time.perf_counter() - began))
         found = {name: [] for name in INTERACTIONS}
@@ -67,7 +75,7 @@ def opened(page, number: int) -> float:
     """An image large, with its map and what is known of it."""
     place = 1 + number % 15
     name = page.evaluate(f"{TILES}[{place}].dataset.id")
-    return _timed(page, page.locator("button.tile").nth(place).click, f"{TILES}[{place}]?.getAttribute('aria-current') === 'true' && document.body.innerText.includes({json.dumps(name[:16])})")
+    return _timed(page, page.locator("button.tile").nth(place).click, f"{TILES}[{place}]?.getAttribute('aria-current') === 'true' && document.querySelector('[data-testid=stMain]').textContent.includes({json.dumps(name[:16])})")
 
 
 def filtered(page, number: int) -> float:
@@ -111,6 +119,7 @@ def _summary(milliseconds: list[float]) -> dict:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Times clicks on the Grad-CAM page in a browser.")
     parser.add_argument("--home", type=Path, default=Path(os.environ.get("CIFAKE_HOME", "workspace")), help="workspace with kept maps")
+    parser.add_argument("--run", default="", help="id of a run with kept maps; the newest run if left out")
     parser.add_argument("--rounds", type=int, default=10, help="of every interaction")
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", "/usr/bin/chromium"), help="path of the browser")
     return parser.parse_args()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from cifake_core.detectors.runs import Run
 from cifake_core.evaluation import reference
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
@@ -36,6 +37,12 @@ def main() -> None:
     chosen = st.segmented_control(
         "View", list(VIEWS), default="Images", required=True, key="metrics_view", bind="query-params", label_visibility="collapsed"
     )
+    _view(chosen, run)
+
+
+@st.fragment
+def _view(chosen: str, run: Run) -> None:
+    """A step of the threshold redraws this part: the frame around it stays."""
     with shown_errors():
         scores = cached.scores_of(run)
         threshold = threshold_bar(cached.thresholds_of(run))

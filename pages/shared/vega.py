@@ -11,6 +11,7 @@ from pages.shared import palette
 
 PERCENT = {"format": ".0%"}
 HEIGHT = 190
+_LAYER = "layer of the chart"
 
 
 def colours() -> dict[str, str]:
@@ -23,8 +24,18 @@ def colours() -> dict[str, str]:
 
 
 def chart(layers: list[dict], alt: str, *, height: int = HEIGHT, **top) -> None:
-    spec = {"layer": layers, "height": height, "config": {"view": {"stroke": None}}, **top}
-    st.vega_lite_chart(spec, width="stretch", height=height, alt=alt)
+    """Layers drawn over one another. Their data travel beside the description: where only they change, nothing is built anew."""
+    parts = [pd.DataFrame(layer["data"]["values"]).assign(**{_LAYER: number}) for number, layer in enumerate(layers)]
+    drawn = [
+        {**{key: value for key, value in layer.items() if key != "data"}, "transform": [_only(number), *layer.get("transform", [])]}
+        for number, layer in enumerate(layers)
+    ]
+    spec = {"layer": drawn, "height": height, "config": {"view": {"stroke": None}}, **top}
+    st.vega_lite_chart(pd.concat(parts, ignore_index=True), spec, width="stretch", height=height, alt=alt)
+
+
+def _only(number: int) -> dict:
+    return {"filter": f"datum['{_LAYER}'] === {number}"}
 
 
 def values(table: pd.DataFrame | list[dict]) -> dict:
