@@ -66,6 +66,9 @@ def _sampled(unit: Unit, folder: Path) -> Outcome:
     missing = [number for number in range(len(batches)) if number not in shards]
     variant = f"{source.pipeline}, {str(hardware.sampling_dtype(hardware.chosen_device())).removeprefix('torch.')}"
     if missing:
+        import diffusers
+
+        getattr(diffusers, source.pipeline)  # loaded now: what the program takes itself is not the model's
         _limit_memory(unit.memory_gb)
         classes = tuple(dict.fromkeys(request.class_name for request in requests))
         painter = Painter(source, manner, len(batches[0]), classes, lambda message: None)
