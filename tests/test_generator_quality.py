@@ -222,3 +222,24 @@ def test_measuring_is_a_job_and_a_command(lab, monkeypatch):
     assert "bad: 250 fakes against the reals of reals" in told.output
     measured = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout.splitlines()[-1])
     assert [one["set"] for one in measured["measured"]] == ["good", "bad"]
+
+
+def test_what_reals_get_stands_beside_fakes_that_were_held_against_different_reals():
+    from pages.build.generation import quality
+
+    def record(name: str, reals: str, n: int) -> dict:
+        share = {"value": 0.5, "low": 0.4, "high": 0.6}
+        kernel = {"value": 0.1, "spread": 0.02}
+        distances = {"n": n, "fakes": {"frechet": share, "kernel": kernel}, "floor": {"frechet": share, "kernel": kernel}}
+        pixels = {"near": share, "median": 10.0, "median_held_out": float(n)}
+        held_out = {"held_out": share, "n_held_out": n}
+        return {
+            "set": name, "reals": reals, "n": n, "recognised": share, "classifier": held_out, "distances": distances,
+            "copying": {"pixels": pixels}, "detector": None,
+        }  # fmt: skip
+
+    alike = quality._table([record("a", "photos", 100), record("b", "photos", 100)])
+    assert list(alike.columns) == ["", "a", "b", "held-out reals"]
+    apart = quality._table([record("a", "photos", 100), record("b", "scenes", 200)])
+    assert list(apart.columns) == ["", "a", "b", "held-out reals of photos, 100", "held-out reals of scenes, 200"]
+    assert apart.set_index("").loc["median distance to it"].tolist() == ["10", "10", "100", "200"]

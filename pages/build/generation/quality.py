@@ -126,9 +126,11 @@ def _by_class(records: list[dict]) -> None:
 
 
 def _table(records: list[dict]) -> pd.DataFrame:
-    rows = {name: [] for name in ("", *(_title(record, records) for record in records), "held-out reals")}
+    floors = {(record["reals"], record["distances"]["n"]): record for record in records}  # what reals get: once for the same reals
+    titles = ["held-out reals"] if len(floors) == 1 else [f"held-out reals of {reals}, {n:,}" for reals, n in floors]
+    rows = {name: [] for name in ("", *(_title(record, records) for record in records), *titles)}
     for title, of_fakes, of_reals in _QUESTIONS:
-        values = [title, *(of_fakes(record) for record in records), of_reals(records[0]) if _same(records) else ""]
+        values = [title, *(of_fakes(record) for record in records), *(of_reals(record) for record in floors.values())]
         for column, value in zip(rows.values(), values, strict=True):
             column.append(value)
     return pd.DataFrame(rows)
@@ -137,11 +139,6 @@ def _table(records: list[dict]) -> pd.DataFrame:
 def _title(record: dict, records: list[dict]) -> str:
     twins = [other for other in records if other["set"] == record["set"]]
     return record["set"] if len(twins) == 1 else f"{record['set']}, {record['n']:,}, {record['reals']}, {records.index(record) + 1}"
-
-
-def _same(records: list[dict]) -> bool:
-    """Whether one column of reals stands for all: same reals, as many images."""
-    return len({(record["reals"], record["distances"]["n"]) for record in records}) == 1
 
 
 def _share(estimate: dict) -> str:
