@@ -118,13 +118,18 @@ def _measured(url: str, chromium: str) -> dict[str, list[float]]:
 
 
 def _interactions(page) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {name: [] for name in ("threshold step", "matrix cell", "next page", "image opened", "charts switched")}
+    names = ("threshold step", "threshold step, image open", "matrix cell", "next page", "image opened", "charts switched")
+    found: dict[str, list[float]] = {name: [] for name in names}
     slider = page.get_by_role("slider", name="Threshold: called fake")
-    for number in range(REPEATS):
+
+    def step(name: str, value: float) -> None:
         slider.focus()
-        value = f"{0.501 + 0.001 * number:.3f}"
-        done = f"document.querySelector('[data-testid=stMain]').textContent.includes('At {value},')"
-        found["threshold step"].append(_timed(page, lambda: page.keyboard.press("ArrowRight"), done))
+        done = f"document.querySelector('[data-testid=stMain]').textContent.includes('At {value:.3f},')"
+        found[name].append(_timed(page, lambda: page.keyboard.press("ArrowRight"), done))
+
+    for number in range(REPEATS):
+        step("threshold step", 0.501 + 0.001 * number)
+    for number in range(REPEATS):
         cell = ("TP", "FN", "FP", "TN")[number % 4]
         pressed = f"""{_HOSTS}.some(e => e.querySelector('button[data-pick="{cell}"][aria-pressed=true]'))"""
         button = page.locator(f'button[data-pick="{cell}"]').first
@@ -137,6 +142,7 @@ def _interactions(page) -> dict[str, list[float]]:
         identity = tile.get_attribute("data-id")
         chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-current') === 'true')"
         found["image opened"].append(_timed(page, tile.click, chosen))
+        step("threshold step, image open", 0.501 + 0.001 * (REPEATS + number))
         panel = ("By class", "Unsure", "Curves")[number % 3]
         tab = page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True)
         done = f"document.location.search.includes('metrics_panel={panel.replace(' ', '+')}')" if panel != "Curves" else "true"

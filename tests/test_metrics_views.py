@@ -194,3 +194,18 @@ def test_two_runs_are_compared_from_the_command_line_as_scikit_learn_counts(lab)
     )
     assert found["only_first"] + found["only_second"] == int((called[0] != called[1]).sum())
     json.dumps(found, allow_nan=False)
+
+
+def test_evaluate_against_another_run_counts_the_images_only_one_has_right(lab):
+    from cifake_core.evaluation.reporting import contents
+
+    one, other = runs.runs(lab)[:2]
+    right = []
+    for run in (one, other):
+        table = evaluating.predictions(lab, run, "test")
+        right.append((table["fake_probability"] >= 0.4).to_numpy() == (table["label"] == 1).to_numpy())
+    found = contents.against(lab, one, other, "test", 0.4)
+    assert found["other"] == other.id
+    assert found["only_first"] == int((right[0] & ~right[1]).sum())
+    assert found["only_second"] == int((right[1] & ~right[0]).sum())
+    assert found["accuracy_difference"]["value"] == pytest.approx(right[0].mean() - right[1].mean())

@@ -134,3 +134,30 @@ def test_a_set_whose_reals_were_rendered_is_never_called_photographs():
     label, *_ = _KIND[_kind({"kind": "mixed", "generators": {"demo-world-2": 10, "demo": 10}})]
     assert "no photographs" in label
     assert _kind({"kind": "mixed", "generators": {"Stable Diffusion 1.4": 10}}) == "mixed"
+
+
+def test_a_chart_of_layers_keeps_its_description_when_only_its_data_change(monkeypatch):
+    from pages.shared import vega
+
+    drawn = []
+    monkeypatch.setattr(vega.st, "vega_lite_chart", lambda data, spec, **_: drawn.append((data, spec)))
+    for threshold in (0.4, 0.6):
+        layers = [vega.diagonal("x", "y"), {"data": vega.values([{"at": threshold}]), "mark": "rule", "encoding": {}}]
+        vega.chart(layers, "two lines")
+    (before, spec), (after, same) = drawn
+    assert spec == same
+    column = before.columns.difference(["x", "y", "at"]).item()
+    for number, rows in ((0, 2), (1, 1)):
+        assert spec["layer"][number]["transform"] == [{"filter": f"datum['{column}'] === {number}"}]
+        assert (before[column] == number).sum() == rows
+        assert "data" not in spec["layer"][number]
+    assert before["at"].dropna().tolist() == [0.4]
+    assert after["at"].dropna().tolist() == [0.6]
+
+
+def test_the_server_loads_ahead_only_what_is_there():
+    import importlib.util
+
+    from pages.shared import serving
+
+    assert all(importlib.util.find_spec(name) for name in serving.LARGE)
