@@ -215,6 +215,22 @@ def test_memory_beyond_the_limit_is_the_models_fault_and_is_tried_again_only_whe
     assert sampling(per_model=1, retry=("memory",)).run(Context(workspace))["states"] == {"completed": 1}
 
 
+def test_another_batch_size_does_not_take_the_old_ones_images_for_its_own(workspace, asked):
+    FreezeCatalogue("all", 1).run(Context(workspace))
+    whole = sampling(name="whole", per_model=5, batch=2).run(Context(workspace))
+
+    def stop(done, total, message):
+        if list(workspace.generators.rglob("000000.parquet")):
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        sampling(name="changed", per_model=5, batch=3).run(Context(workspace, stop))
+    changed = sampling(name="changed", per_model=5, batch=2).run(Context(workspace))
+    assert changed["images"] == whole["images"] == 5
+    prompts = [ImageSet.open(workspace, name).manifest("test")["prompt"].tolist() for name in ("whole", "changed")]
+    assert prompts[0] == prompts[1]
+
+
 # ---- on a Ray cluster
 
 

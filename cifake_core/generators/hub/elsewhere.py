@@ -14,7 +14,8 @@ from typing import Any
 
 from cifake_core import ray_cluster
 from cifake_core.generators.hub import faults
-from cifake_core.generators.hub.unit import Unit, work
+from cifake_core.generators.hub.crew import Crew
+from cifake_core.generators.hub.unit import Unit
 from cifake_core.settings import Settings
 
 _POLL_S = 0.2
@@ -42,8 +43,7 @@ class Elsewhere:
         self.threads = Settings.from_environment().threads or 1
         self.gpus = bool(self.ray.cluster_resources().get("GPU"))
         wants = {"num_cpus": self.threads, "num_gpus": int(self.gpus)}
-        # one call a process: a model's memory limit, and what else it did to its process, ends with it
-        self.task = self.ray.remote(max_retries=0, max_calls=1, **wants)(_sampled_there)
+        self.task = self.ray.remote(max_retries=0, **wants)(_sampled_there)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -61,7 +61,7 @@ class Elsewhere:
     def start(self, unit: Unit) -> None:
         shutil.rmtree(unit.folder, ignore_errors=True)  # shards of another batch size would be in the way of its own
         Path(unit.folder).mkdir(parents=True)
-        self.running.append(_Running(unit, self.task.remote(replace(unit, device="")), time.monotonic()))
+        self.running.append(_Running(unit, self.task.remote(replace(unit, device=""), self.timeout_s), time.monotonic()))
 
     def ended(self, tick: Callable[[], None]) -> list[tuple[Unit, faults.Outcome]]:
         """The units that have ended since, each with its outcome; waits a moment if none has. `tick` may raise."""
@@ -104,14 +104,20 @@ def _taken_in(folder: Path, name: str, files: dict[str, bytes]) -> faults.Outcom
     return faults.read(folder, name)
 
 
-def _sampled_there(unit: Unit) -> dict[str, bytes]:
-    """On a node: {file name: content} of the shards and the outcome. The same unit uses the same place, so no rubbish gathers."""
+def _sampled_there(unit: Unit, timeout_s: float) -> dict[str, bytes]:
+    """On a node: {file name: content} of the shards and the outcome, made in a process that ends with the model.
+
+    The same unit uses the same place, so no rubbish gathers.
+    """
     place = ray_cluster.private_folder() / f"model-{hashlib.sha256(unit.folder.encode()).hexdigest()[:16]}"
     shutil.rmtree(place, ignore_errors=True)
     made = place / "made"
     made.mkdir(parents=True)
     try:
-        work(replace(unit, folder=str(made), home=str(place / "home"), cache=str(place / "cache")))
+        with Crew(1, timeout_s) as crew:
+            crew.start(replace(unit, folder=str(made), home=str(place / "home"), cache=str(place / "cache")))
+            while not crew.ended(lambda: None):
+                pass
         return {file.name: file.read_bytes() for file in made.iterdir() if file.is_file()}
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -4,16 +4,26 @@ Whatever the model does to this process, the one that started it goes on.
 """
 
 import os
-import resource
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
 
 from cifake_core.generators.hub import faults
 from cifake_core.generators.hub.faults import Outcome, State
 from cifake_core.generators.hub.models import HubModel
+from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from cifake_core.generators.shards import Shards
+
+_LOOK_S = 0.05  # between two looks at the memory
 
 
 @dataclass(frozen=True)
@@ -40,20 +50,24 @@ def work(unit: Unit) -> None:
     threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     if unit.device:
         os.environ["CIFAKE_DEVICE"] = unit.device
-    folder, began = Path(unit.folder), time.monotonic()
+    began = time.monotonic()
+
+    def tell(outcome: Outcome) -> None:
+        seconds = round(time.monotonic() - began, 2)
+        faults.write(Path(unit.folder), replace(outcome, seconds=seconds, attempts=unit.attempt))
+
     try:
-        outcome = _sampled(unit, folder)
+        outcome = _sampled(unit, tell)
     except Exception as error:  # anything a stranger's model raises is its outcome, not ours
         outcome = faults.told(unit.model.id, error)
-    faults.write(folder, replace(outcome, seconds=round(time.monotonic() - began, 2), attempts=unit.attempt))
+    tell(outcome)
 
 
-def _sampled(unit: Unit, folder: Path) -> Outcome:
+def _sampled(unit: Unit, tell: Callable[[Outcome], None]) -> Outcome:
     from cifake_core import hardware
     from cifake_core.generators import pipelines
     from cifake_core.generators.generating import Generate
     from cifake_core.generators.painting import Painter, Request, automatic_batch
-    from cifake_core.generators.shards import Shards
 
     source = pipelines.find(Workspace(Path(unit.home)), unit.model.generator, Path(unit.cache), unit.endpoint)
     requests = [Request(*prompt) for prompt in unit.prompts]
@@ -62,32 +76,61 @@ def _sampled(unit: Unit, folder: Path) -> Outcome:
     )
     size = unit.batch or min(automatic_batch(source), 50)
     batches = [requests[start : start + size] for start in range(0, len(requests), size)]
-    shards = Shards(folder)
+    shards = _shards(Path(unit.folder), size)
     missing = [number for number in range(len(batches)) if number not in shards]
     variant = f"{source.pipeline}, {str(hardware.sampling_dtype(hardware.chosen_device())).removeprefix('torch.')}"
     if missing:
         import diffusers
 
         getattr(diffusers, source.pipeline)  # loaded now: what the program takes itself is not the model's
-        _limit_memory(unit.memory_gb)
         classes = tuple(dict.fromkeys(request.class_name for request in requests))
-        painter = Painter(source, manner, len(batches[0]), classes, lambda message: None)
-        for number in missing:
-            shards.add(number, painter.paint(batches[number]), keep_originals=False)
+        with _limited_memory(unit, tell):
+            painter = Painter(source, manner, len(batches[0]), classes, lambda message: None)
+            for number in missing:
+                shards.add(number, painter.paint(batches[number]), keep_originals=False)
         variant += f" on {painter.device.type}, batch {painter.batch}"
     return Outcome(unit.model.id, State.COMPLETED.value, images=shards.images, variant=variant)
 
 
-def _limit_memory(gigabytes: float) -> None:
-    """So that one model cannot take the machine down: an allocation beyond fails, and the batch is halved."""
-    if gigabytes:
-        taken = next(
-            int(line.split()[1]) * 1024
-            for line in Path("/proc/self/status").read_text().splitlines()
-            if line.startswith("VmData")
-        )
-        most = taken + int(gigabytes * 1e9)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+def _shards(folder: Path, batch: int) -> "Shards":
+    """The finished batches; those of another batch size hold other images under the same numbers, and go."""
+    from cifake_core.generators.shards import Shards
+
+    record = folder / "batch.json"
+    if not record.exists() or artifacts.read_json(record).get("batch") != batch:
+        for file in folder.glob("[0-9]*.parquet"):
+            file.unlink()
+        artifacts.write_json(record, {"batch": batch})
+    return Shards(folder)
+
+
+@contextmanager
+def _limited_memory(unit: Unit, tell: Callable[[Outcome], None]) -> Iterator[None]:
+    """So that one model cannot take the machine down: what the process holds in the block is watched, and too much ends it.
+
+    Watched, not refused by the system: an allocation that fails inside a library's thread can leave the others waiting for it
+    for ever. Between two looks a model may go beyond by what the machine can fill in 50 ms.
+    """
+    process, over = psutil.Process(), threading.Event()
+    most = process.memory_info().rss + unit.memory_gb * 1e9
+
+    def look() -> None:
+        if process.memory_info().rss > most:
+            tell(faults.fault(unit.model.id, "memory", f"It took more than the {unit.memory_gb:g} GB that --memory-gb allows."))
+            os._exit(1)  # the model's own code may be deep in a library; nothing else ends it at once
+
+    def watch() -> None:
+        while not over.wait(_LOOK_S):
+            look()
+
+    if unit.memory_gb:
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+        if unit.memory_gb:
+            look()  # what was held at the end was held: the same verdict however fast the machine is
+    finally:
+        over.set()
 
 
 def _die_with_parent(parent: int) -> None:
