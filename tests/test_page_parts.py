@@ -146,6 +146,7 @@ def test_a_chart_of_layers_keeps_its_description_when_only_its_data_change(monke
         vega.chart(layers, "two lines")
     (before, spec), (after, same) = drawn
     assert spec == same
+    before, after = before.to_pandas(), after.to_pandas()
     column = before.columns.difference(["x", "y", "at"]).item()
     for number, rows in ((0, 2), (1, 1)):
         assert spec["layer"][number]["transform"] == [{"filter": f"datum['{column}'] === {number}"}]
@@ -160,4 +161,4 @@ def test_the_server_loads_ahead_only_what_is_there():
 
     from pages.shared import serving
 
-    assert all(importlib.util.find_spec(name) for name in serving.LARGE)
+    assert all(importlib.util.find_spec(name) for name in serving.LARGE + serving.LARGEST)

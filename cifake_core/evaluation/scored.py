@@ -52,6 +52,21 @@ class Scored:
         """(n,) the generator of each image, "" for photographs and where nobody said."""
         return self.manifest["generator"].fillna("").to_numpy(dtype=object)
 
+    @cached_property
+    def classes(self) -> tuple[int, ...]:
+        """The class labels that occur, rising; -1 = unknown."""
+        return tuple(np.unique(self.class_labels).tolist())
+
+    @cached_property
+    def generator_names(self) -> tuple[str, ...]:
+        """The generators that occur, by name."""
+        return tuple(sorted({str(name) for name in pd.unique(self.generators) if name}))
+
+    @cached_property
+    def group_columns(self) -> tuple[str, ...]:
+        """What the images can be grouped by: `evaluating.group_columns`."""
+        return tuple(evaluating.group_columns(self.manifest))
+
     def verdicts(self, threshold: float) -> np.ndarray:
         """(n,) 1 where the probability of fake is at least the threshold."""
         return (self.probabilities >= threshold).astype(np.int8)

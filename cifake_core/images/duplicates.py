@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 PAIRS = ("train-train", "train-test", "test-test")
 
@@ -34,4 +35,5 @@ def duplicates(ids: Mapping[str, Sequence[str | bytes]]) -> dict[str, int]:
 
 def seen_in(ids: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """Boolean (n,): which of `ids` also occur in `others`, such as the test rows that are in the training split."""
-    return pd.Index(ids).isin(pd.Index(others))
+    here, there = pa.array(ids, pa.large_string()), pa.array(others, pa.large_string())
+    return pc.is_in(here, value_set=there).to_numpy(zero_copy_only=False)

@@ -4,28 +4,55 @@ Streamlit takes a folder named pages for its older kind of app until `app.py` ha
 server would say "page not found" over the right page. The command line's `serve` starts the app through here.
 
 Meanwhile the large libraries that nearly every page needs are loaded beside it, so that the first page need not wait.
+
+And libraries, once loaded, are left out of Python's search for garbage. Streamlit searches everything after every script
+run, while no other thread can run: with torch loaded that is a pause of 0.2 s in each step of a slider.
 """
 
+import gc
 import importlib
 import sys
 import threading
+import time
 
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.cli import main
 
-LARGE = ("pandas", "sklearn.metrics", "scipy.stats", "pyarrow.parquet", "torch")
+LARGE = ("pandas", "sklearn.metrics", "scipy.stats", "pyarrow.parquet")  # every page with numbers needs them
+LARGEST = ("torch",)  # a map needs it
+AFTER_S = 8.0  # seconds from the start: the first page is on the screen by then, and loading two things at once slows both
+
+MANY = 40  # modules loaded since the last time are worth leaving out
 
 
-def load_ahead() -> None:
-    """Loads LARGE. What cannot be loaded is left to the page that needs it, which says so."""
-    for name in LARGE:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
+class Libraries:
+    """A callback of the garbage collector: what is alive after a whole search that follows the loading of modules is searched no more.
+
+    Only then, because whatever else was alive at that moment is never freed if it becomes a ring of garbage later.
+    """
+
+    def __init__(self) -> None:
+        self._modules = 0
+
+    def __call__(self, phase: str, info: dict) -> None:
+        if phase == "stop" and info["generation"] == 2 and len(sys.modules) >= self._modules + MANY:
+            self._modules = len(sys.modules)
+            gc.freeze()
+
+
+def load_ahead(after_s: float = AFTER_S) -> None:
+    """Loads LARGE, and `after_s` seconds later LARGEST. What cannot be loaded is left to the page that needs it, which says so."""
+    for names, wait_s in ((LARGE, 0.0), (LARGEST, after_s)):
+        time.sleep(wait_s)
+        for name in names:
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                continue
 
 
 if __name__ == "__main__":
+    gc.callbacks.append(Libraries())
     threading.Thread(target=load_ahead, daemon=True).start()
     PagesManager.uses_pages_directory = False
     sys.exit(main(prog_name="streamlit"))

@@ -11,7 +11,7 @@ export default function (component) {
   const sheet = parentElement.querySelector(".sheet")
   if (!sheet || !data) return
   // `pending`: marks the server has not answered yet (id → on); `turn` counts what was sent, the server says which it has seen
-  const state = kept.get(sheet) ?? { urls: {}, source: {}, pending: new Map(), turn: 0 }
+  const state = kept.get(sheet) ?? { urls: {}, source: {}, tiles: [], pending: new Map(), turn: 0 }
   const wasOpen = state.open
   kept.set(sheet, state)
   state.open = data.chosen
@@ -51,7 +51,10 @@ export default function (component) {
     box.className = "pane"
     const alone = kind.startsWith("map"), which = kind.endsWith("2") ? "second" : "heat"
     if (!alone) box.append(layer("pixels", index, 1))
-    if (kind !== "image" && urls[which]) box.append(layer(which, index, alone ? 1 : data.opacity))
+    if (kind !== "image" && urls[which]) {
+      box.append(layer(which, index, alone ? 1 : data.opacity))
+      if (!alone) box.lastChild.classList.add("over")
+    }
     return box
   }
 
@@ -83,41 +86,62 @@ export default function (component) {
     else open(button)
   }
 
-  const focused = parentElement.activeElement?.dataset?.id
-  const opened = data.tiles.findIndex(tile => tile.id === data.chosen)
-  const buttons = data.tiles.map((tile, index) => {
-    const button = document.createElement("button")
-    button.className = "tile"
-    button.type = "button"
-    button.dataset.id = tile.id
-    button.title = tile.name
-    button.setAttribute("aria-label", tile.name)
-    button.setAttribute("aria-current", String(tile.id === data.chosen))
-    button.tabIndex = index === Math.max(0, opened) ? 0 : -1
-    const panes = document.createElement("span"), bar = document.createElement("span")
+  // A tile is built anew where its picture or its place is another one; else only what differs is changed.
+  function built(button, index) {
+    const panes = document.createElement("span"), bar = document.createElement("span"), caption = document.createElement("div")
     panes.className = "panes"
     panes.append(...data.panes.map(kind => pane(index, kind)))
     bar.className = "bar"
-    for (const colour of [tile.left, tile.right]) {
-      const half = document.createElement("b")
-      half.style.background = colour
-      bar.append(half)
-    }
-    const caption = document.createElement("div")
+    bar.append(document.createElement("b"), document.createElement("b"))
     caption.className = "caption"
-    caption.textContent = tile.caption
-    button.append(panes, bar, caption)
-    if (several) {
-      button.setAttribute("role", "option")
-      button.setAttribute("aria-selected", String(isMarked(tile.id)))
-      const check = document.createElement("span")
-      check.className = "check"
-      button.append(check)
+    button.replaceChildren(panes, bar, caption)
+    if (!several) return
+    const check = document.createElement("span")
+    check.className = "check"
+    button.append(check)
+    button.setAttribute("role", "option")
+  }
+  function said(button, tile) {
+    button.dataset.id = tile.id
+    button.title = tile.name
+    button.setAttribute("aria-label", tile.name)
+    const [left, right] = button.querySelectorAll(".bar b")
+    left.style.background = tile.left
+    right.style.background = tile.right
+    button.querySelector(".caption").textContent = tile.caption
+  }
+  function tileAt(index, alike) {
+    const tile = data.tiles[index], before = state.tiles[index], there = alike && sheet.children[index]
+    const button = there || document.createElement("button")
+    if (!there) {
+      button.className = "tile"
+      button.type = "button"
+      built(button, index)
     }
-    button.onclick = event => clicked(event, button)
+    if (!there || Object.keys(tile).some(name => tile[name] !== before?.[name])) said(button, tile)
+    set(button, "aria-current", String(tile.id === data.chosen))
+    if (several) set(button, "aria-selected", String(isMarked(tile.id)))
     return button
-  })
-  sheet.replaceChildren(...buttons)
+  }
+  function set(button, name, value) {
+    if (button.getAttribute(name) !== value) button.setAttribute(name, value)
+  }
+
+  const focused = parentElement.activeElement?.dataset?.id
+  const opened = data.tiles.findIndex(tile => tile.id === data.chosen)
+  const look = JSON.stringify([data.panes, columns, data.tiles.length, several, urls])
+  const alike = look === state.look
+  const buttons = data.tiles.map((_, index) => tileAt(index, alike))
+  if (!alike) sheet.replaceChildren(...buttons)
+  else if (data.opacity !== state.opacity)
+    for (const layer of sheet.querySelectorAll("i.over")) layer.style.opacity = data.opacity
+  Object.assign(state, { look, tiles: data.tiles, opacity: data.opacity })
+  if (!alike || opened >= 0)
+    buttons.forEach((button, index) => (button.tabIndex = index === Math.max(0, opened) ? 0 : -1))
+  sheet.onclick = event => {
+    const button = event.target.closest(".tile")
+    if (button) clicked(event, button)
+  }
   // the focus stays where it was, or goes on with the open image where it was on that
   const followed = data.follow && focused && focused === wasOpen && opened >= 0 ? data.chosen : focused
   if (followed) buttons.find(button => button.dataset.id === followed)?.focus()
@@ -156,5 +180,6 @@ export default function (component) {
     Object.values(state.urls).forEach(url => url && URL.revokeObjectURL(url))
     state.urls = {}
     state.source = {}
+    state.look = null
   }
 }

@@ -5,6 +5,7 @@ next to free. It does not know what is drawn.
 """
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from pages.shared import palette
@@ -25,13 +26,19 @@ def colours() -> dict[str, str]:
 
 def chart(layers: list[dict], alt: str, *, height: int = HEIGHT, **top) -> None:
     """Layers drawn over one another. Their data travel beside the description: where only they change, nothing is built anew."""
-    parts = [pd.DataFrame(layer["data"]["values"]).assign(**{_LAYER: number}) for number, layer in enumerate(layers)]
+    parts = [_part(layer["data"]["values"], number) for number, layer in enumerate(layers)]
     drawn = [
         {**{key: value for key, value in layer.items() if key != "data"}, "transform": [_only(number), *layer.get("transform", [])]}
         for number, layer in enumerate(layers)
     ]
     spec = {"layer": drawn, "height": height, "config": {"view": {"stroke": None}}, **top}
-    st.vega_lite_chart(pd.concat(parts, ignore_index=True), spec, width="stretch", height=height, alt=alt)
+    st.vega_lite_chart(pa.concat_tables(parts, promote_options="permissive"), spec, width="stretch", height=height, alt=alt)
+
+
+def _part(rows: pd.DataFrame | list[dict], number: int) -> pa.Table:
+    """A layer's rows as Arrow, the form in which they travel."""
+    table = pa.Table.from_pylist(rows) if isinstance(rows, list) else pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+    return table.append_column(_LAYER, pa.repeat(number, table.num_rows)) if table.num_rows else table
 
 
 def _only(number: int) -> dict:
@@ -39,7 +46,7 @@ def _only(number: int) -> dict:
 
 
 def values(table: pd.DataFrame | list[dict]) -> dict:
-    return {"values": table if isinstance(table, list) else table.to_dict("records")}
+    return {"values": table}
 
 
 def rule(axis: str, at: float) -> dict:

@@ -167,7 +167,7 @@ def _by_class(view: View, selection: Selection) -> None:
     heads, lines, rows = [], [], []
     for name in ("TN", "FP", "FN", "TP"):
         heads.append(Cell(name, CELLS[name].split(" (")[0].replace("called", "→"), "", CELLS[name]))
-    for label in np.unique(scores.class_labels):
+    for label in scores.classes:
         word = class_name(int(label))
         counts = scores.confusion(view.threshold, scores.class_labels == label)
         n = {"TN": counts.tn, "FP": counts.fp, "FN": counts.fn, "TP": counts.tp}
@@ -188,7 +188,7 @@ def _by_class(view: View, selection: Selection) -> None:
 
     def pick(chosen: str) -> None:
         cell, _, word = chosen.partition("|")
-        label = next((int(c) for c in np.unique(scores.class_labels) if class_name(int(c)) == word), None)
+        label = next((c for c in scores.classes if class_name(int(c)) == word), None)
         view.pick(cell, label)
 
     left, right = st.columns([6, 5])

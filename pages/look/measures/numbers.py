@@ -82,7 +82,7 @@ def _without_duplicates(view: View) -> None:
 
 def _by_group(view: View) -> None:
     st.subheader("By group", anchor="groups")
-    columns = evaluating.group_columns(view.scores.manifest)
+    columns = view.scores.group_columns
     chosen = st.selectbox("Grouped by", columns, key="metrics_group", bind="query-params", help="Any column of the image set's manifest with at most 50 values.")
     rows = evaluating.by_group(view.scores, chosen, view.threshold)
     charts.groups([row for row in rows if row["value"] is not None])

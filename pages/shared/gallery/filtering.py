@@ -19,7 +19,7 @@ SORTS = {
 def filters(view: View, *, cell: str = "all") -> Selection:
     """The row of filters; gives what they select. `cell` is what is shown at first."""
     first, second, third, fourth = st.columns([3, 2, 3, 1.6], vertical_alignment="bottom")
-    names, present = list(CELLS), sorted({int(c) for c in np.unique(view.scores.class_labels)})
+    names, present = list(CELLS), view.scores.classes
     bound = {"bind": "query-params", "on_change": view.rewind}
     chosen = first.selectbox(
         "Images",
@@ -56,7 +56,7 @@ def filters(view: View, *, cell: str = "all") -> Selection:
 
 
 def _generator(view: View, bound: dict) -> str | None:
-    found = sorted({str(name) for name in np.unique(view.scores.generators) if name})
+    found = view.scores.generator_names
     if len(found) < 2:
         return None
     chosen = st.selectbox("Generator", [ANY, *found], key=view.key("generator"), **bound)
@@ -65,7 +65,7 @@ def _generator(view: View, bound: dict) -> str | None:
 
 def _group(view: View, bound: dict) -> tuple[str, str] | None:
     """(column of the manifest, value); the class has a filter of its own."""
-    columns = [name for name in evaluating.group_columns(view.scores.manifest) if name != "class"]
+    columns = [name for name in view.scores.group_columns if name != "class"]
     if not columns:
         return None
     column = st.selectbox(

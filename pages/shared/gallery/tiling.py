@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.evaluation.evaluating import class_name
+from cifake_core.evaluation.scored import Scored
 from cifake_core.images.sprite import sprite
 from pages.shared.gallery import choosing
 from pages.shared.gallery.view import COLUMNS, View
@@ -65,7 +66,7 @@ def tiles(
     inside = set(choosing.chosen(view).tolist())
     sheet(
         [_tile(view, row, name, (notes or {}).get(row, "")) for name, row in row_of.items()],
-        sprite(np.asarray(view.scores.pixels[page.rows]), COLUMNS),
+        _sprite(view.scores.run.record["dataset_digest"], view.scores.split, page.rows.tobytes(), view.scores, page.rows),
         COLUMNS,
         key=view.key("sheet"),
         label=f"{len(page.rows)} images; Enter shows one large, Space chooses it",
@@ -89,6 +90,12 @@ def tile_ids(image_ids: np.ndarray) -> list[str]:
         seen[image_id] = seen.get(image_id, 0) + 1
         names.append(image_id if seen[image_id] == 1 else f"{image_id}.{seen[image_id]}")
     return names
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _sprite(images: str, split: str, rows: bytes, _scores: Scored, _rows: np.ndarray) -> bytes:
+    """The pictures of a page: a step of the threshold shows mostly the same ones."""
+    return sprite(np.asarray(_scores.pixels[_rows]), COLUMNS)
 
 
 def _tile(view: View, row: int, name: str, note: str) -> Tile:
