@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.clicking import REST, timed
 from benchmarks.screenshots import FLAGS, running_app
 from cifake_core.detectors import runs
 from cifake_core.store import artifacts
@@ -30,7 +31,6 @@ PATIENCE_MS = 60_000
 # looked at while the page works: text without layout, and only the hosts of our components
 _HOSTS = "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].map(e => e.shadowRoot).filter(Boolean)"
 _TILES = f"{_HOSTS}.flatMap(e => [...e.querySelectorAll('button.tile')])"
-_RESTS = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
 
 
 def main() -> None:
@@ -122,7 +122,7 @@ def _interactions(page) -> dict[str, list[float]]:
     def step(name: str, value: float) -> None:
         slider.focus()
         done = f"document.querySelector('[data-testid=stMain]').textContent.includes('At {value:.3f},')"
-        found[name].append(_timed(page, lambda: page.keyboard.press("ArrowRight"), done))
+        found[name].append(timed(page, lambda: page.keyboard.press("ArrowRight"), done))
 
     for number in range(REPEATS):
         step("threshold step", 0.501 + 0.001 * number)
@@ -130,49 +130,28 @@ def _interactions(page) -> dict[str, list[float]]:
         cell = ("TP", "FN", "FP", "TN")[number % 4]
         pressed = f"""{_HOSTS}.some(e => e.querySelector('button[data-pick="{cell}"][aria-pressed=true]'))"""
         button = page.locator(f'button[data-pick="{cell}"]').first
-        found["matrix cell"].append(_timed(page, button.click, pressed))
+        found["matrix cell"].append(timed(page, button.click, pressed))
         first = page.evaluate(f"{_TILES}[0].dataset.id")
         following = page.get_by_test_id("stPaginationNext")
         if following.is_enabled():
-            found["next page"].append(_timed(page, following.click, f"{_TILES}[0]?.dataset.id !== '{first}'"))
+            found["next page"].append(timed(page, following.click, f"{_TILES}[0]?.dataset.id !== '{first}'"))
         tile = page.locator("button.tile").nth(3)
         identity = tile.get_attribute("data-id")
         chosen = f"{_TILES}.some(t => t.dataset.id === '{identity}' && t.getAttribute('aria-current') === 'true')"
-        found["image opened"].append(_timed(page, tile.click, chosen))
+        found["image opened"].append(timed(page, tile.click, chosen))
         step("threshold step, image open", 0.501 + 0.001 * (REPEATS + number))
         panel = ("By class", "Unsure", "Curves")[number % 3]
         tab = page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True)
         done = f"document.location.search.includes('metrics_panel={panel.replace(' ', '+')}')" if panel != "Curves" else "true"
-        found["charts switched"].append(_timed(page, tab.click, done))
+        found["charts switched"].append(timed(page, tab.click, done))
     return {name: times for name, times in found.items() if times}
-
-
-def _timed(page, act, done: str) -> float:
-    """Milliseconds from the key or click until the app has run, rests, and `done` holds: looked at every 10 ms in the page itself."""
-    page.wait_for_timeout(150)
-    page.evaluate(
-        f"""() => {{
-          const watch = {{ began: null, ran: false, ended: null }}, app = document.querySelector("[data-testid=stApp]")
-          for (const kind of ["keydown", "click"])
-            addEventListener(kind, () => (watch.began ??= performance.now()), {{ capture: true, once: true }})
-          new MutationObserver(() => (watch.ran = true)).observe(app, {{ attributes: true, attributeFilter: ["data-test-script-state"] }})
-          const looking = setInterval(() => {{
-            if (!watch.ran || !({_RESTS}) || !({done})) return
-            clearInterval(looking)
-            watch.ended = performance.now()
-          }}, 10)
-          window.watch = watch
-        }}"""
-    )
-    act()
-    return page.wait_for_function("() => window.watch.ended && window.watch.ended - window.watch.began", polling=50).json_value()
 
 
 def _opened(page, url: str) -> float:
     """Milliseconds from asking for the page until its tiles are there and the app rests."""
     begun = time.perf_counter()
     page.goto(url)
-    page.wait_for_function(f"() => {_TILES}.length > 0 && ({_RESTS})", polling=50)
+    page.wait_for_function(f"() => {_TILES}.length > 0 && ({REST})", polling=50)
     return 1000 * (time.perf_counter() - begun)
 
 

@@ -43,22 +43,25 @@ def threshold_bar(choices: tuple[Threshold, ...]) -> float:
         0.001, 0.999, 0.5, 0.001, format="%.3f", key="metrics_threshold", bind="query-params",
         help="Moves the matrix, the numbers, the charts and the images together. Lower: more fakes are found, more reals are accused.",
     )  # fmt: skip
-    with right.container(horizontal=True, vertical_alignment="bottom"):
-        for number, choice in enumerate(choices):
-            st.button(
-                f"{choice.name} · {choice.value:g}" if choice.name != f"{choice.value:g}" else choice.name,
-                key=f"metrics_choice_{number}",
-                icon=":material/visibility:" if choice.oracle else None,
-                type="primary" if choice.value == value else "secondary",
-                help=choice.meaning,
-                on_click=_set_threshold,
-                args=(choice.value,),
-            )
+    by_name = {_label(choice): choice for choice in choices}
+    st.session_state["metrics_choice"] = next((name for name, choice in by_name.items() if choice.value == value), None)
+    right.pills(
+        "Or one of these", list(by_name), key="metrics_choice", on_change=_take, args=({name: c.value for name, c in by_name.items()},),
+        help="\n".join(f"* **{name}**: {choice.meaning}" for name, choice in by_name.items()),
+    )  # fmt: skip
     return value
 
 
-def _set_threshold(value: float) -> None:
-    st.session_state["metrics_threshold"] = value
+def _label(choice: Threshold) -> str:
+    words = f"{choice.name} · {choice.value:g}" if choice.name != f"{choice.value:g}" else choice.name
+    return f":material/visibility: {words}" if choice.oracle else words
+
+
+def _take(values: dict[str, float]) -> None:
+    """Moves the slider to the chosen threshold; choosing it again changes nothing."""
+    name = st.session_state["metrics_choice"]
+    if name is not None:
+        st.session_state["metrics_threshold"] = values[name]
 
 
 def interval(estimate: Estimate, percent: bool = True) -> str:
@@ -80,10 +83,11 @@ def headline(view: View, paper: float | None) -> None:
     """Four headline numbers at this threshold, each with its interval, its definition and its place in the matrix."""
     found = at_threshold(view.scores.confusion(view.threshold))
     for column, name in zip(st.columns(4), ("accuracy", "recall", "specificity", "precision"), strict=True):
-        with column.container(border=True, gap="xsmall", height="stretch"):
-            st.metric(WORDS[name], shown(found[name]), help=DEFINITIONS[name])
-            mark = f" · the paper: {percent(paper)}" if name == "accuracy" and paper else ""
-            st.caption(f"95 % interval {interval(found[name])}{mark}")
+        mark = f" · the paper {percent(paper)}" if name == "accuracy" and paper else ""
+        column.metric(
+            WORDS[name] + mark, shown(found[name]), interval(found[name]), delta_color="off", delta_arrow="off", delta_description="95 % interval",
+            border=True, height="stretch", help=DEFINITIONS[name],
+        )  # fmt: skip
 
 
 def matrix_panel(view: View, selection: Selection) -> None:
