@@ -162,3 +162,32 @@ def test_the_server_loads_ahead_only_what_is_there():
     from pages.shared import serving
 
     assert all(importlib.util.find_spec(name) for name in serving.LARGE + serving.LARGEST)
+
+
+def test_libraries_loaded_since_are_left_out_of_the_search_for_garbage_and_nothing_else_is():
+    import gc
+    import sys
+    import types
+
+    from pages.shared.serving import MANY, Libraries
+
+    libraries = Libraries()
+    gc.callbacks.append(libraries)
+    try:
+        gc.collect()
+        frozen = gc.get_freeze_count()
+        assert frozen > 10_000  # what pytest and the imports above have loaded
+        kept = [[] for _ in range(1000)]
+        gc.collect()
+        assert gc.get_freeze_count() == frozen  # nothing was loaded since
+        for number in range(MANY):
+            sys.modules[f"loaded_{number}"] = types.ModuleType(f"loaded_{number}")
+        gc.collect(0)
+        assert gc.get_freeze_count() == frozen  # only after a whole search: it has just freed the garbage
+        gc.collect()
+        assert gc.get_freeze_count() >= frozen + len(kept) + MANY
+    finally:
+        gc.callbacks.remove(libraries)
+        gc.unfreeze()
+        for number in range(MANY):
+            sys.modules.pop(f"loaded_{number}", None)

@@ -104,6 +104,29 @@ def test_a_link_restores_threshold_cell_class_order_and_open_image(page, settled
     page.wait_for_function("document.location.search.includes('metrics_image=3')")
 
 
+def test_a_step_of_the_threshold_changes_the_tiles_verdicts_and_builds_no_tile_anew(page, settled, scores):
+    rows = selecting.rows(scores, Selection(sort="stored order"), 0.5)[:48]
+    below = int(np.argmax(scores.probabilities[rows] < 0.5))
+    at = float(scores.probabilities[rows[below]])
+    page.goto("/metrics?metrics_sort=stored+order&metrics_threshold=0.5")
+    settled(page)
+    wait_for_ids(page, scores.image_ids[rows].tolist())
+    tile = page.locator("button.tile").nth(below)
+    assert "called real" in tile.get_attribute("aria-label")
+    colour = "b => getComputedStyle(b).backgroundColor"
+    before = tile.locator(".bar b").nth(1).evaluate(colour)
+    page.locator("button.tile").evaluate_all("tiles => tiles.forEach(tile => (tile.old = true))")
+    slider = page.get_by_role("slider", name="Threshold: called fake")
+    slider.focus()
+    for _ in range(10 + int((0.5 - at) * 1000)):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"document.location.search.includes('metrics_threshold={0.5 - 0.001 * (10 + int((0.5 - at) * 1000)):.3f}'.replace(/0+$/, ''))")
+    settled(page)
+    assert "called fake" in tile.get_attribute("aria-label")
+    assert tile.locator(".bar b").nth(1).evaluate(colour) != before
+    assert page.locator("button.tile").evaluate_all("tiles => tiles.every(tile => tile.old)")
+
+
 def test_the_matrix_and_the_tiles_work_from_the_keyboard(page, settled, scores):
     page.goto("/metrics")
     settled(page)
