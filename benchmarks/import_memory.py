@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import ImportImages
 from cifake_core.step import Context

@@ -17,6 +17,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from cifake_core import hardware
 from cifake_core.detectors import training, units
 from cifake_core.detectors.estimating import EstimateTraining
