@@ -65,6 +65,7 @@ def running_app(home: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "pages.shared.serving", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
     environment = {**os.environ, "CIFAKE_HOME": str(home.absolute())}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start would compile the app anew
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)

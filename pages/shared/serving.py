@@ -3,7 +3,8 @@
 Streamlit takes a folder named pages for its older kind of app until `app.py` has run once: the first deep link of a fresh
 server would say "page not found" over the right page. The command line's `serve` starts the app through here.
 
-Meanwhile the large libraries that nearly every page needs are loaded beside it, so that the first page need not wait.
+Meanwhile the large libraries that nearly every page needs are loaded beside it, and what is known of the newest run's images is
+read, so that the first page need not wait.
 
 And libraries, once loaded, are left out of Python's search for garbage. Streamlit searches everything after every script
 run, while no other thread can run: with torch loaded that is a pause of 0.2 s in each step of a slider.
@@ -42,13 +43,35 @@ class Libraries:
 
 def load_ahead(after_s: float = AFTER_S) -> None:
     """Loads LARGE, and `after_s` seconds later LARGEST. What cannot be loaded is left to the page that needs it, which says so."""
-    for names, wait_s in ((LARGE, 0.0), (LARGEST, after_s)):
-        time.sleep(wait_s)
-        for name in names:
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                continue
+    began = time.monotonic()
+    _load(LARGE)
+    read_ahead()
+    time.sleep(max(0.0, after_s - (time.monotonic() - began)))
+    _load(LARGEST)
+
+
+def _load(names: tuple[str, ...]) -> None:
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+
+
+def read_ahead() -> None:
+    """Reads what the pages show first, the newest run's images and scores: the core keeps the tables and checksums in this process."""
+    from cifake_core.detectors import runs
+    from cifake_core.errors import CifakeError
+    from cifake_core.evaluation import evaluating, scored
+    from cifake_core.store.workspace import Workspace
+
+    try:
+        workspace = Workspace.current()
+        for run in runs.runs(workspace)[:1]:
+            scored.scored(workspace, run)
+            evaluating.predictions(workspace, run, "validation")
+    except (CifakeError, OSError):
+        pass  # the page that needs it says what is wrong
 
 
 if __name__ == "__main__":
