@@ -7,6 +7,7 @@ from pages.shared import palette
 
 FAMILY_COLOURS = ("#2a9d8f", "#c2507a", "#8a6fd1", "#b8860b", "#5b8db8", "#7d8c3c", "#a0522d")  # readable on white and near-black
 _ESTIMATE = ("value", "low", "high")
+_DASHES = [[1, 0], [7, 3], [2, 3], [7, 3, 2, 3]]  # solid first
 
 
 def family_colours(families: dict[str, str]) -> dict[str, str]:
@@ -81,20 +82,52 @@ def matrix(rows: list[dict], key: str) -> tuple[str, str] | None:
 
 
 def scaling(points: list[dict], x_title: str, key: str, *, papers: bool = False) -> None:
-    """Mean macro AUC over repeats with the spread; rows: series, x, value, low, high, n. `papers`: the paper's own curve (mAP) beside it."""
+    """Mean macro AUC over repeats with the spread; rows: series, subsets, x, value, low, high, n. `papers`: the paper's own curve (mAP) beside it.
+
+    Colour tells the series, the dashes how the subsets were drawn.
+    """
     x = {"field": "x", "type": "quantitative", "scale": {"type": "log", "base": 2}, "title": x_title, "axis": {"format": ",.0f"}}
-    y = {"type": "quantitative", "scale": {"zero": False}, "title": "macro AUC on held-out generators"}
-    tooltip = [{"field": "series"}, {"field": "x", "title": x_title}, {"field": "n", "title": "repeats"}]
+    y = {"type": "quantitative", "scale": {"zero": False}, "title": "macro AUC, held-out generators"}
+    tooltip = [{"field": "series"}, {"field": "subsets"}, {"field": "x", "title": x_title}, {"field": "n", "title": "repeats"}]
     tooltip += [{"field": name, "format": ".3f"} for name in _ESTIMATE]
-    colour = {"field": "series", "legend": {"orient": "bottom", "title": None, "columns": 1, "labelLimit": 480}}
+    legend = {"orient": "bottom", "direction": "vertical", "title": None, "labelLimit": 480}
+    names, ways = ([*dict.fromkeys(point[field] for point in points)] for field in ("series", "subsets"))
+    shared = {
+        "x": x,
+        "color": {"field": "series", "legend": legend, "scale": {"domain": names, "range": [FAMILY_COLOURS[i % len(FAMILY_COLOURS)] for i in range(len(names))]}},
+        "strokeDash": {"field": "subsets", "legend": {**legend, "symbolSize": 500} if len(ways) > 1 else None, "scale": {"domain": ways, "range": _DASHES}},
+    }  # fmt: skip
     layers = [
-        {"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45}, "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": colour}},
-        {"mark": {"type": "line", "strokeWidth": 2, "point": {"size": 60, "filled": True}}, "encoding": {"x": x, "y": {"field": "value", **y}, "color": colour, "tooltip": tooltip}},
+        {"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.35, "strokeDash": [1, 0]}, "encoding": {"x": x, "color": shared["color"], "y": {"field": "low", **y}, "y2": {"field": "high"}}},
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {**shared, "y": {"field": "value", **y}}},
+        {"mark": {"type": "point", "size": 50, "filled": True, "opacity": 1}, "encoding": {"x": x, "color": shared["color"], "detail": {"field": "subsets"}, "y": {"field": "value", **y}, "tooltip": tooltip}},
     ]  # fmt: skip
     if papers:
         rows = [{"x": k, "value": value, "paper": f"the paper: {name} (mAP)"} for name, curve in published.SCALING.items() for k, value in curve.items()]
         paint = palette.colours()["paper"]
         encoding = {"x": x, "y": {"field": "value", **y}, "detail": {"field": "paper"}, "tooltip": [{"field": "paper"}, {"field": "x"}, {"field": "value"}]}
         layers.append({"data": {"values": rows}, "mark": {"type": "line", "strokeDash": [5, 4], "color": paint, "opacity": 0.8, "point": {"color": paint, "size": 25}}, "encoding": encoding})
-    spec = {"data": {"values": points}, "layer": layers, "height": 380, "config": {"view": {"stroke": None}}}
-    st.vega_lite_chart(spec, width="stretch", height=380, alt="Macro AUC on held-out generators, rising or not, with the spread over random subsets.", key=key)
+    height = 330 + 22 * (len(names) + (len(ways) if len(ways) > 1 else 0))  # Streamlit's height holds the legends too
+    spec = {"data": {"values": points}, "layer": layers, "height": height, "config": {"view": {"stroke": None}}}
+    st.vega_lite_chart(spec, width="stretch", height=height, alt="Macro AUC on held-out generators, rising or not, with the spread over random subsets.", key=key)
+
+
+def ranges(rows: list[dict], key: str, alt: str) -> None:
+    """A dot and its range in each line, guessing as a dashed line; rows: name, kind, value, low, high."""
+    order, kinds = [row["name"] for row in rows], [*dict.fromkeys(row["kind"] for row in rows)]
+    y = {"field": "name", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 520, "labelOverlap": False}}
+    x = {"type": "quantitative", "scale": {"domain": [min(0.45, *(row["low"] for row in rows)), 1], "nice": False}, "title": "macro AUC", "axis": {"format": ".2f"}}
+    colour = {
+        "field": "kind", "scale": {"domain": kinds, "range": list(FAMILY_COLOURS[: len(kinds)])},
+        "legend": {"orient": "top", "title": None, "labelLimit": 400} if len(kinds) > 1 else None,
+    }  # fmt: skip
+    muted = palette.colours()["muted"]
+    tooltip = [{"field": "name"}, {"field": "kind"}, *({"field": name, "format": ".3f"} for name in _ESTIMATE)]
+    layers = [
+        {"data": {"values": [{"at": 0.5}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "color": muted}, "encoding": {"x": {"field": "at", **x}}},
+        {"mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5}, "encoding": {"y": y, "x": {"field": "low", **x}, "x2": {"field": "high"}, "color": colour}},
+        {"mark": {"type": "point", "size": 80, "filled": True, "opacity": 1}, "encoding": {"y": y, "x": {"field": "value", **x}, "color": colour, "tooltip": tooltip}},
+    ]  # fmt: skip
+    height = 30 * len(rows) + (90 if len(kinds) > 1 else 60)
+    spec = {"data": {"values": rows}, "layer": layers, "height": height, "config": {"view": {"stroke": None}}}
+    st.vega_lite_chart(spec, width="stretch", height=height, alt=alt, key=key)

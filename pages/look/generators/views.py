@@ -98,7 +98,7 @@ def scaling(found: list[dict]) -> None:
     newest = _labelled(studies)
     arms = {"random": "random", "diverse": "diverse families", "family": "one family"}
     by_k = [
-        _point(f"{label}, {arms[p['arm']]}, {p['images']} images" if p["images"] else f"{label}, all images", p["k"], p)
+        _point(label, f"{arms[p['arm']]}, {p['images']} fakes" if p["images"] else "random, all their fakes", p["k"], p)
         for label, study in newest.items()
         for p in study["points"]
         if p["images"] in (0, study["images"])
@@ -110,7 +110,7 @@ def scaling(found: list[dict]) -> None:
     by_images = []
     for label, study in newest.items():
         largest = max(p["k"] for p in study["points"])
-        by_images += [_point(label, p["images"], p) for p in study["points"] if p["arm"] == "random" and p["k"] == largest and p["images"]]
+        by_images += [_point(label, "random", p["images"], p) for p in study["points"] if p["arm"] == "random" and p["k"] == largest and p["images"]]
     with right:
         st.markdown("At the largest number of generators, more images:")
         charts.scaling(by_images, "fakes in training", "unseen_images")
@@ -126,9 +126,9 @@ def _labelled(studies: list[dict]) -> dict[str, dict]:
     return found if len(found) == len(newest) else {", ".join(words): study for words, study in newest.items()}
 
 
-def _point(series: str, x: int, point: dict) -> dict:
+def _point(series: str, subsets: str, x: int, point: dict) -> dict:
     mean = point["mean"]["auc"]
-    return {"series": series, "x": x, "value": mean["value"], "low": mean["low"], "high": mean["high"], "n": point["n_repeats"]}
+    return {"series": series, "subsets": subsets, "x": x, "value": mean["value"], "low": mean["low"], "high": mean["high"], "n": point["n_repeats"]}
 
 
 def _reading(label: str, study: dict) -> str:
@@ -140,13 +140,16 @@ def _reading(label: str, study: dict) -> str:
 
 
 def codec_and_recipe(found: list[dict]) -> None:
-    """Two small tables: what compression does, and which recipe was chosen and what it reached."""
+    """What compression does; which recipe was chosen and what it reached. The figures as a table are folded away."""
     codec = next((study for study in found if study["kind"] == "codec"), None)
     if codec:
         st.subheader("What compression does", anchor="codec")
-        columns = {"path": [row["path"] for row in codec["paths"]], "macro AUC": [row["mean"] for row in codec["paths"]], "sd": [row["sd"] for row in codec["paths"]], "what it is": [row["title"] for row in codec["paths"]]}
-        st.dataframe(columns, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("macro AUC", "sd")})
-        st.caption("A high number in the trap, or for the encoder alone, is the codec speaking: whoever mixes codecs measures nothing else.")
+        rows = [{"name": row["title"], "kind": row["path"], **{name: row[name] for name in ("value", "low", "high")}} for row in _paths(codec)]
+        charts.ranges(rows, "unseen_codec", "Macro AUC by what was compressed.")
+        st.caption(
+            "Dots are means over deals of the generators, lines reach from the worst to the best. A high number in the trap, or for the encoder "
+            "alone, is the codec speaking: whoever mixes codecs measures nothing else."
+        )
     for study in {study["codec"]: study for study in reversed(found) if study["kind"] == "recipe"}.values():
         report = study["report"]["macro"]["auc"]
         st.subheader(f"A recipe for generators never met ({study['codec']})", anchor=f"recipe-{study['codec']}")
@@ -154,9 +157,19 @@ def codec_and_recipe(found: list[dict]) -> None:
             f"**{literal(study['title'])}**, chosen on {len(study['choose_generators'])} generators, reaches a macro AUC of **{report['value']:.2f}** "
             f"({report['low']:.2f} – {report['high']:.2f}) on {len(study['report_generators'])} others it was neither trained nor tuned on."
         )
-        rows = [(one["title"], "choosing: generators to choose on", one["macro"]["auc"]) for one in study["candidates"]]
-        rows += [(study["title"], "chosen: held-out generators", report)]
-        rows += [(one["title"], "for comparison: held-out generators", one["report"]["macro"]["auc"]) for one in study["references"]]
-        names = ("value", "low", "high")
-        table = {"detector": [r[0] for r in rows], "judged on": [r[1] for r in rows]} | {name: [r[2][name] for r in rows] for name in names}
-        st.dataframe(table, hide_index=True, column_config={"value": st.column_config.NumberColumn("macro AUC", format="%.3f"), "low": st.column_config.NumberColumn("from", format="%.3f"), "high": st.column_config.NumberColumn("to", format="%.3f")})
+        rows = [_ranked(one["title"], "candidates, on the generators to choose on", one["macro"]["auc"]) for one in study["candidates"]]
+        rows += [_ranked(f"{study['title']}, chosen", "on the held-out generators", report)]
+        rows += [_ranked(f"{one['title']}, for comparison", "on the held-out generators", one["report"]["macro"]["auc"]) for one in study["references"]]
+        charts.ranges(rows, f"unseen_recipe_{study['codec']}", "Macro AUC of each candidate, of the chosen recipe and of what it is compared with.")
+        st.caption("Lines are 95 % intervals over generators and images. Only the last group counts: nothing was chosen by it.")
+        with st.expander("The same as a table"):
+            numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in ("value", "low", "high")}
+            st.dataframe(rows, hide_index=True, column_config=numbers)
+
+
+def _ranked(name: str, kind: str, estimate: dict) -> dict:
+    return {"name": name, "kind": kind, **{field: estimate[field] for field in ("value", "low", "high")}}
+
+
+def _paths(codec: dict) -> list[dict]:
+    return [{**row, "value": row["mean"]} for row in codec["paths"]]
