@@ -19,16 +19,7 @@ from cifake_core.studies.unseen.recipe import StudyRecipe
 from cifake_core.studies.unseen.scaling import StudyScaling
 from cifake_core.studies.unseen.transfer import StudyTransfer
 from tests.conftest import drawn
-
-GENERATORS = {"board-a": "board", "board-b": "board", "board-c": "board", "board-d": "board", "stripe-a": "stripe", "stripe-b": "stripe", "stripe-c": "stripe", "stripe-d": "stripe"}
-
-
-def fake(generator: str, seed: int) -> np.ndarray:
-    """A drawn photograph with the trace of its family: a checkerboard, or stripes two rows wide."""
-    picture = drawn(0, seed % 10, 100_000 + seed + 1000 * sorted(GENERATORS).index(generator)).astype(int)
-    i, j = np.indices((32, 32))
-    trace = (i + j) % 2 if GENERATORS[generator] == "board" else (i // 2) % 2
-    return np.clip(picture + 12 * (2 * trace - 1)[..., None], 0, 255).astype(np.uint8)
+from tests.many_generators import GENERATORS, fake, many_images
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +28,7 @@ def made(tmp_path_factory):
     from cifake_core.store.workspace import Workspace
 
     home = Workspace(tmp_path_factory.mktemp("many"))
-    fakes = [NewImage(encode_png(fake(name, n)), 1, split="test", generator=name, family=family) for name, family in GENERATORS.items() for n in range(24)]
-    new_image_set(home, "many", fakes)
+    many_images(home)
     splits = ("train",) * 160 + ("test",) * 80
     for name, encode in (("photos", encode_jpeg), ("lossless", encode_png)):
         new_image_set(home, name, [NewImage(encode(drawn(0, n % 10, n)), 0, n % 10, split) for n, split in enumerate(splits)])

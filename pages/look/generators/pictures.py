@@ -4,12 +4,14 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.detectors import runs
+from cifake_core.detectors.community_forensics.models import is_forensic
 from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.sprite import png, sprite
 from cifake_core.store.workspace import Workspace
 from cifake_core.studies.unseen import shelves
 from pages.shared.guard import literal
+from pages.shared.pickers import run_label
 
 _COLUMNS, _SHOWN, _SCALE = 12, 24, 3
 
@@ -27,7 +29,9 @@ def pictures(study: dict, unit: str, generator: str) -> None:
         pixels = _pixels(images, part["split"].to_numpy(), part["row"].to_numpy())
         _sheet(pixels, f"{title.lower()} fakes of {generator}")
         if study["kind"] == "transfer":
-            _maps(unit, pixels, generator)
+            maps = _maps(unit, pixels, _SCALE)
+            if maps is not None:
+                st.image(sprite(maps, min(_COLUMNS, len(maps))), alt=f"where the network looked at fakes of {generator}", output_format="PNG")
 
 
 def _pixels(images: ImageSet, split: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -39,8 +43,8 @@ def _sheet(pixels: np.ndarray, alt: str) -> None:
     st.image(sprite(enlarged, min(_COLUMNS, len(enlarged))), alt=alt, output_format="PNG")
 
 
-def _maps(run_id: str, pixels: np.ndarray, generator: str) -> None:
-    """Where the run looked at the same images, Grad-CAM of its last convolution."""
+def _maps(run_id: str, pixels: np.ndarray, scale: int) -> np.ndarray | None:
+    """Where the run looked at the same images, Grad-CAM of its last convolution over them: (n, 3, H·scale, W·scale)."""
     from cifake_core.explanations import fast_cam
     from cifake_core.explanations.overlay import overlay
     from pages.shared import cached
@@ -48,17 +52,20 @@ def _maps(run_id: str, pixels: np.ndarray, generator: str) -> None:
     try:
         detector = cached.detector_of(runs.open_run(Workspace.current(), run_id))
     except CifakeError:
-        return  # the run was deleted since; its scores are still worth showing
+        return None  # the run was deleted since; the pictures are still worth showing
     maps = fast_cam.grad_cam(detector, np.ascontiguousarray(pixels))
-    tiles = [overlay(image.transpose(1, 2, 0), heat, 0.5, _SCALE).transpose(2, 0, 1) for image, heat in zip(pixels, maps.heat, strict=True)]
-    st.image(sprite(np.stack(tiles), min(_COLUMNS, len(tiles))), alt=f"where the network looked at fakes of {generator}", output_format="PNG")
+    return np.stack([overlay(image.transpose(1, 2, 0), heat, 0.5, scale).transpose(2, 0, 1) for image, heat in zip(pixels, maps.heat, strict=True)])
 
 
 def album(image_set: ImageSet, generators: dict[str, int], families: dict[str, str]) -> None:
-    """A row of pictures of every generator, by family: what the fakes look like."""
+    """A row of pictures of every generator, by family, and below it where a network looked: what the fakes look like."""
     part = "test" if image_set.has("test") else "train+validation"
     manifest, pixels = image_set.manifest(part), image_set.pixels("test" if part == "test" else "train")
     names = manifest["generator"].to_numpy()
+    labels = {run.id: run_label(run) for run in runs.runs(Workspace.current()) if not is_forensic(run.topology)}
+    run_id = st.selectbox(
+        "Below each row, where this network looked", ["", *labels], key="unseen_maps", bind="query-params", format_func=lambda run: labels.get(run, "no maps"),
+    )  # fmt: skip
     for family in sorted(set(families.values())):
         st.markdown(f"**{literal(family)}**")
         members = [name for name in generators if families[name] == family and (names == name).any()]
@@ -66,8 +73,10 @@ def album(image_set: ImageSet, generators: dict[str, int], families: dict[str, s
             rows = np.flatnonzero(names == name)[:_SHOWN]
             left, right = st.columns([1, 5], vertical_alignment="center")
             left.caption(f"{literal(name)}, {generators[name]:,}")
-            enlarged = pixels[rows].repeat(2, axis=2).repeat(2, axis=3)
-            right.image(png(_strip(enlarged)), alt=f"{len(rows)} fakes of {name}", output_format="PNG")
+            right.image(png(_strip(pixels[rows].repeat(2, axis=2).repeat(2, axis=3))), alt=f"{len(rows)} fakes of {name}", output_format="PNG")
+            maps = _maps(run_id, pixels[rows], 2) if run_id else None
+            if maps is not None:
+                right.image(png(_strip(maps)), alt=f"where the network looked at {len(rows)} fakes of {name}", output_format="PNG")
 
 
 def _strip(pixels: np.ndarray) -> np.ndarray:
