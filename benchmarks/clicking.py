@@ -4,11 +4,14 @@ REST = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState =
 
 
 def timed(page, act, done: str) -> float:
-    """Milliseconds from the key or click until the app has run, rests, and `done` holds: looked at every 10 ms in the page itself."""
-    page.wait_for_timeout(150)
+    """Milliseconds from the key or click until the app rests and `done` holds: looked at every 10 ms in the page itself.
+
+    Where `done` held before, the app must have been seen running; a quick run may never be.
+    """
+    page.evaluate("() => new Promise(done => requestIdleCallback(() => setTimeout(() => requestIdleCallback(done), 150)))")
     page.evaluate(
         f"""() => {{
-          const watch = {{ began: null, ran: false, ended: null }}, app = document.querySelector("[data-testid=stApp]")
+          const watch = {{ began: null, ran: !({done}), ended: null }}, app = document.querySelector("[data-testid=stApp]")
           for (const kind of ["keydown", "click"])
             addEventListener(kind, () => (watch.began ??= performance.now()), {{ capture: true, once: true }})
           new MutationObserver(() => (watch.ran = true)).observe(app, {{ attributes: true, attributeFilter: ["data-test-script-state"] }})

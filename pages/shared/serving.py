@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 
+from streamlit import delta_generator
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.cli import main
 
@@ -78,4 +79,6 @@ if __name__ == "__main__":
     gc.callbacks.append(Libraries())
     threading.Thread(target=load_ahead, daemon=True).start()
     PagesManager.uses_pages_directory = False
+    # to warn who runs a page as a script, the first page would look up every loaded module on the disk: a quarter of a second
+    delta_generator._use_warning_has_been_displayed = True
     sys.exit(main(prog_name="streamlit"))
