@@ -113,6 +113,28 @@ def test_every_recipe_learns_a_trace_it_was_shown(many, name):
     assert scores.fakes[pool.rows(["board-c"])].mean() > scores.test_reals.mean()
 
 
+def test_a_random_state_is_drawn_from_the_picture_and_the_seed_alone():
+    pictures = np.stack([fake("board-a", n).transpose(2, 0, 1) for n in range(6)])
+    once = fitting.transformed(pictures, "random-state:1")
+    assert once.shape == pictures.shape
+    assert (once != pictures).any()
+    assert np.array_equal(once[::-1], fitting.transformed(pictures[::-1], "random-state:1"))
+    assert not np.array_equal(once, fitting.transformed(pictures, "random-state:2"))
+
+
+def test_the_distance_from_reals_ranks_by_the_photographs_alone(many):
+    """It is the same whatever fakes are given, and agrees with the covariance of scikit-learn."""
+    from sklearn.covariance import EmpiricalCovariance
+
+    pool = open_pool(many, Source("photos", "many", "lossless", "lossless"))
+    some, others = (fit(Bench(pool), pool.rows([name]), recipes.named("reals-only")) for name in ("board-a", "stripe-a"))
+    assert np.array_equal(some.fakes, others.fakes)
+    reals = np.random.default_rng(0).normal(size=(500, 5)) @ np.random.default_rng(1).normal(size=(5, 5))
+    standard = (reals - reals.mean(0)) / reals.std(0)
+    expected = EmpiricalCovariance(assume_centered=True).fit(standard).mahalanobis(standard)
+    assert np.corrcoef(fitting._distance(reals, 0.0)(reals), expected)[0, 1] == pytest.approx(1, abs=1e-6)
+
+
 def test_a_linear_detector_agrees_with_scikit_learn():
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 

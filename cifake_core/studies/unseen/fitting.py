@@ -5,6 +5,7 @@ learned from: the given rows of fakes and the pool's training reals, nothing els
 """
 
 import tempfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from cifake_core.store import artifacts
 from cifake_core.studies.unseen import features
 from cifake_core.studies.unseen.judging import Scores
 from cifake_core.studies.unseen.pools import Pool
-from cifake_core.studies.unseen.recipes import Recipe
+from cifake_core.studies.unseen.recipes import RANDOM_STATE, Recipe
 
 _PARTS = ("fakes", "train_reals", "threshold_reals", "test_reals")
 _VALIDATION = 0.1  # of a network's training images
@@ -57,11 +58,30 @@ class Bench:
 
     def pixels(self, part: str, transform: str = "") -> np.ndarray:
         """uint8 (n, 3, 32, 32) of a part, as it is or transformed ("blur:0.6")."""
-        found = getattr(self.pool, part)
-        if not transform:
-            return found
-        name, strength = transform.split(":")
-        return transforms.named(name)(found, float(strength))
+        return transformed(getattr(self.pool, part), transform)
+
+
+def transformed(pixels: np.ndarray, transform: str) -> np.ndarray:
+    """uint8 (n, 3, H, W) after a recipe's transform, "blur:0.6" or "random-state:1"; "" leaves them as they are."""
+    if not transform:
+        return pixels
+    name, strength = transform.split(":")
+    return _drawn_states(pixels, int(strength)) if name == RANDOM_STATE else transforms.named(name)(pixels, float(strength))
+
+
+def _drawn_states(pixels: np.ndarray, seed: int) -> np.ndarray:
+    """Each picture through RandomStateAugmentation; its own pixels and the seed decide how, wherever it stands."""
+    from PIL import Image
+
+    from cifake_core.detectors.community_forensics.augmentation import RandomStateAugmentation
+
+    augment = RandomStateAugmentation(min(pixels.shape[2:]))
+
+    def one(picture: np.ndarray) -> np.ndarray:
+        draw = np.random.default_rng([seed, zlib.crc32(picture.tobytes())])
+        return np.asarray(augment(Image.fromarray(picture.transpose(1, 2, 0)), draw)).transpose(2, 0, 1)
+
+    return np.stack([one(np.ascontiguousarray(picture)) for picture in pixels]) if len(pixels) else pixels
 
 
 def fit(bench: Bench, rows: np.ndarray, recipe: Recipe, seed: int = 0, on_progress: Progress = silent, reals: int = 0) -> Scores:
@@ -95,7 +115,11 @@ def _classifier(bench: Bench, rows: np.ndarray, reals: np.ndarray, recipe: Recip
     labels = np.arange(len(table)) < fakes
     weight = weights(np.concatenate(generators), len(table) - fakes, recipe.balanced)
     on_progress(0, 1, f"Fitting {recipe.title} on {len(table):,} images")
-    decide = _linear(table, labels, weight, recipe.shrinkage) if recipe.model == "linear" else _trees(table, labels, weight, seed)
+    decide = {
+        "linear": lambda: _linear(table, labels, weight, recipe.shrinkage),
+        "distance": lambda: _distance(table[~labels], recipe.shrinkage),
+        "trees": lambda: _trees(table, labels, weight, seed),
+    }[recipe.model]()
     return Scores(*(decide(bench.features(part, recipe.inputs)).astype(np.float32) for part in ("fakes", "threshold_reals", "test_reals")))
 
 
@@ -117,6 +141,24 @@ def _linear(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, shrinkage: fl
     direction = np.linalg.solve(within.astype(np.float64), (means[0] - means[1]).astype(np.float64))
     bias = -direction @ (means[0] + means[1]) / 2
     return lambda images: ((images - middle) / spread) @ direction + bias
+
+
+def _distance(reals: np.ndarray, shrinkage: float):
+    """Squared Mahalanobis distance from the reals, less its median and over its spread among them; no fake is used.
+
+    Source: Lee et al. 2018, without classes. It ranks images; as a logit it is only as good as that.
+    """
+    middle, spread = reals.mean(axis=0), reals.std(axis=0) + 1e-6
+    z = ((reals - middle) / spread).astype(np.float64)
+    covariance = z.T @ z / len(z)
+    covariance = (1 - shrinkage) * covariance + shrinkage * np.diag(np.diag(covariance) + 1e-4)
+    root = np.linalg.inv(np.linalg.cholesky(covariance))
+
+    def distance(images: np.ndarray) -> np.ndarray:
+        return np.square(((images - middle) / spread) @ root.T).mean(axis=1)
+
+    among = distance(reals)
+    return lambda images: (distance(images) - np.median(among)) / (among.std() + 1e-9)
 
 
 def _trees(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, seed: int):
@@ -168,10 +210,7 @@ def _training_pixels(bench: Bench, rows: np.ndarray, reals: np.ndarray, recipe: 
         for part, chosen, label in (("fakes", fakes, 1), ("train_reals", reals, 0)):
             unique, place = np.unique(chosen, return_inverse=True)
             found = bench.pixels(part)[unique]
-            if transform:
-                name, strength = transform.split(":")
-                found = transforms.named(name)(found, float(strength))
-            pictures.append(_seen(found, recipe)[place])
+            pictures.append(_seen(transformed(found, transform), recipe)[place])
             labels.append(np.full(len(chosen), label, np.int8))
     return np.concatenate(pictures), np.concatenate(labels)
 
