@@ -24,7 +24,7 @@ KINDS = {
     "gone": State.MODEL_FAULT,
     "unsafe or unusable": State.MODEL_FAULT,
     "damaged": State.MODEL_FAULT,
-    "memory": State.MODEL_FAULT,  # not one image at a time fits: retrying on this machine would only fill it again
+    "memory": State.MODEL_FAULT,  # it would take as much again
     "too slow": State.MODEL_FAULT,
     "crashed": State.MODEL_FAULT,
     "too large": State.MODEL_FAULT,
