@@ -2,7 +2,12 @@
 
 import json
 import signal
+import subprocess
+import sys
+import threading
+import time
 
+import psutil
 import pytest
 
 from cifake_core.errors import BadInput, Cancelled, Conflict, DownloadFailed, NotFound
@@ -229,6 +234,61 @@ def test_another_batch_size_does_not_take_the_old_ones_images_for_its_own(worksp
     assert changed["images"] == whole["images"] == 5
     prompts = [ImageSet.open(workspace, name).manifest("test")["prompt"].tolist() for name in ("whole", "changed")]
     assert prompts[0] == prompts[1]
+
+
+def test_a_record_of_the_batch_size_that_cannot_be_read_counts_as_none(tmp_path):
+    from cifake_core.generators.hub import unit
+
+    for content in ('{"batch"', "[]", "{}"):
+        (tmp_path / "batch.json").write_text(content)
+        assert unit._recorded(tmp_path / "batch.json") is None
+
+
+def test_a_fault_that_cannot_be_written_ends_the_process_all_the_same():
+    code = """
+import time
+from cifake_core.generators.hub import unit
+class Unit:
+    memory_gb = 0.05
+    class model:
+        id = "a/b"
+def tell(outcome):
+    raise OSError(28, "No space left on device")
+with unit._limited_memory(Unit, tell):
+    hoard = [bytearray(b"x" * 10_000_000) for _ in range(40)]
+    time.sleep(30)
+print("went on")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "went on" not in ended.stdout
+
+
+def test_the_process_of_a_model_ends_when_the_one_that_started_it_is_killed():
+    code = """
+import os, sys, time
+from cifake_core.generators.hub.crew import Crew
+from tests.test_hub_catalogue import lingering
+with Crew(1, 60) as crew:
+    process = crew.context.Process(target=lingering, daemon=True)
+    process.start()
+    print(process.pid, flush=True)
+    time.sleep(60)
+"""
+    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    child = psutil.Process(int(starter.stdout.readline()))
+    starter.kill()
+    starter.wait()
+    child.wait(timeout=60)
+    assert not child.is_running()
+
+
+def lingering() -> None:
+    """What a model's process does, without the model: for the test above."""
+    from cifake_core.generators.hub import unit
+
+    threading.Thread(target=unit._die_with_parent, daemon=True).start()
+    time.sleep(300)
 
 
 # ---- on a Ray cluster

@@ -369,3 +369,11 @@ def test_identity_is_the_pixels_not_the_file():
     assert image_id(decode(png(1))) == image_id(random_pixels(1))
     assert image_id(random_pixels(1)) != image_id(random_pixels(2))
     assert image_id(np.zeros((2, 8, 3), np.uint8)) != image_id(np.zeros((8, 2, 3), np.uint8))
+
+
+def test_validation_does_not_depend_on_how_a_table_lies_in_memory():
+    ids = [f"{n % 37:02d}" for n in range(100)]
+    table = pd.DataFrame({"image_id": ids, "label": [int(i) % 2 for i in ids], "class_label": [int(i) % 3 for i in ids]})
+    parts = pd.concat([table[:40].astype({"image_id": "str"}), table[40:].astype({"image_id": "str"})])
+    assert np.array_equal(validation_rows(parts), validation_rows(table))
+    assert not len(validation_rows(table[:0].astype({"image_id": "str"})))

@@ -156,6 +156,29 @@ def test_a_chart_of_layers_keeps_its_description_when_only_its_data_change(monke
     assert after["at"].dropna().tolist() == [0.6]
 
 
+def test_a_value_that_only_later_rows_have_is_not_lost():
+    from pages.shared import vega
+
+    table = vega._part([{"a": 1}, {"a": 2, "low": 0.1}], 0).to_pydict()
+    assert table["low"] == [None, 0.1]
+
+
+def test_a_damaged_run_does_not_keep_the_server_from_loading_ahead(lab, monkeypatch):
+    from cifake_core.detectors import runs
+    from cifake_core.evaluation import scored
+    from pages.shared import serving
+
+    read = []
+    monkeypatch.setattr(scored, "scored", lambda _, run: read.append(run.id))
+    newest = runs.runs(lab)[0]
+    serving.read_ahead()
+    assert read == [newest.id]
+    for content in ("{}", "[]"):
+        (newest.folder / "record.json").write_text(content)
+        serving.read_ahead()
+    assert read == [newest.id]
+
+
 def test_the_server_loads_ahead_only_what_is_there():
     import importlib.util
 

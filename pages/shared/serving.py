@@ -12,6 +12,7 @@ run, while no other thread can run: with torch loaded that is a pause of 0.2 s i
 
 import gc
 import importlib
+import logging
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ LARGE = ("pandas", "sklearn.metrics", "scipy.stats", "pyarrow.parquet")  # every
 LARGEST = ("torch",)  # a map needs it
 AFTER_S = 8.0  # seconds from the start: the first page is on the screen by then, and loading two things at once slows both
 
+MOST_ROWS = 500_000  # of a set that is read before anybody asked for it
 MANY = 40  # modules loaded since the last time are worth leaving out
 
 
@@ -62,17 +64,18 @@ def _load(names: tuple[str, ...]) -> None:
 def read_ahead() -> None:
     """Reads what the pages show first, the newest run's images and scores: the core keeps the tables and checksums in this process."""
     from cifake_core.detectors import runs
-    from cifake_core.errors import CifakeError
     from cifake_core.evaluation import evaluating, scored
+    from cifake_core.images.image_set import ImageSet
     from cifake_core.store.workspace import Workspace
 
     try:
         workspace = Workspace.current()
         for run in runs.runs(workspace)[:1]:
-            scored.scored(workspace, run)
-            evaluating.predictions(workspace, run, "validation")
-    except (CifakeError, OSError):
-        pass  # the page that needs it says what is wrong
+            if sum(ImageSet.open(workspace, run.dataset).record["rows"].values()) <= MOST_ROWS:
+                scored.scored(workspace, run)
+                evaluating.predictions(workspace, run, "validation")
+    except Exception as error:  # whatever is wrong with the run, the page that needs it says it
+        logging.getLogger(__name__).debug("nothing was read ahead: %s", error)
 
 
 if __name__ == "__main__":

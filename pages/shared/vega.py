@@ -37,7 +37,11 @@ def chart(layers: list[dict], alt: str, *, height: int = HEIGHT, **top) -> None:
 
 def _part(rows: pd.DataFrame | list[dict], number: int) -> pa.Table:
     """A layer's rows as Arrow, the form in which they travel."""
-    table = pa.Table.from_pylist(rows) if isinstance(rows, list) else pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+    if isinstance(rows, list):
+        names = dict.fromkeys(name for row in rows for name in row)  # not every row has every value
+        table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    else:
+        table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
     return table.append_column(_LAYER, pa.repeat(number, table.num_rows)) if table.num_rows else table
 
 

@@ -65,8 +65,8 @@ class SampleCatalogue:
     split: str = "test"
     workers: int = 1  # models at a time
     devices: tuple[str, ...] = ()  # in turn: cuda:0, cuda:1, …; none = CIFAKE_DEVICE for all
-    batch: int = 0  # images at a time; 0 = by device, halved where memory runs out
-    memory_gb: float = 0.0  # a model may take on the CPU; 0 = no limit
+    batch: int = 0  # images at a time; 0 = by device, halved where the device's memory runs out
+    memory_gb: float = 0.0  # a model may hold in main memory, and ends if it takes more; 0 = no limit
     cache_gb: float = 60.0  # of models on the disk at a time
     timeout_s: float = 3600.0  # a model may take
     attempts: int = 3  # of a model before infrastructure faults are left for the next start

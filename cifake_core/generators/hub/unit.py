@@ -3,6 +3,7 @@
 Whatever the model does to this process, the one that started it goes on.
 """
 
+import multiprocessing
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from cifake_core.errors import CifakeError
 from cifake_core.generators.hub import faults
 from cifake_core.generators.hub.faults import Outcome, State
 from cifake_core.generators.hub.models import HubModel
@@ -47,7 +49,7 @@ class Unit:
 
 def work(unit: Unit) -> None:
     """The whole life of the process. Never raises: what goes wrong is the outcome."""
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     if unit.device:
         os.environ["CIFAKE_DEVICE"] = unit.device
     began = time.monotonic()
@@ -97,11 +99,19 @@ def _shards(folder: Path, batch: int) -> "Shards":
     from cifake_core.generators.shards import Shards
 
     record = folder / "batch.json"
-    if not record.exists() or artifacts.read_json(record).get("batch") != batch:
+    if _recorded(record) != batch:
         for file in folder.glob("[0-9]*.parquet"):
             file.unlink()
         artifacts.write_json(record, {"batch": batch})
     return Shards(folder)
+
+
+def _recorded(record: Path) -> int | None:
+    """The batch size of a record; None where there is none that can be read."""
+    try:
+        return artifacts.read_json(record)["batch"]
+    except (CifakeError, KeyError, TypeError):
+        return None
 
 
 @contextmanager
@@ -112,12 +122,20 @@ def _limited_memory(unit: Unit, tell: Callable[[Outcome], None]) -> Iterator[Non
     for ever. Between two looks a model may go beyond by what the machine can fill in 50 ms.
     """
     process, over = psutil.Process(), threading.Event()
-    most = process.memory_info().rss + unit.memory_gb * 1e9
+
+    def held() -> int:
+        memory = process.memory_info()
+        return memory.rss - memory.shared  # pages of a mapped file can be given back at any time
+
+    most = held() + unit.memory_gb * 1e9
 
     def look() -> None:
-        if process.memory_info().rss > most:
-            tell(faults.fault(unit.model.id, "memory", f"It took more than the {unit.memory_gb:g} GB that --memory-gb allows."))
-            os._exit(1)  # the model's own code may be deep in a library; nothing else ends it at once
+        if held() > most:
+            reason = f"It took more than the {unit.memory_gb:g} GB that --memory-gb allows; allow more, or fewer images at a time with --batch."
+            try:
+                tell(faults.fault(unit.model.id, "memory", reason))
+            finally:
+                os._exit(1)  # the model's own code may be deep in a library; nothing else ends it at once
 
     def watch() -> None:
         while not over.wait(_LOOK_S):
@@ -133,8 +151,12 @@ def _limited_memory(unit: Unit, tell: Callable[[Outcome], None]) -> Iterator[Non
         over.set()
 
 
-def _die_with_parent(parent: int) -> None:
-    """Nobody waits for the images of a process whose parent was killed; the next start makes them."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+def _die_with_parent() -> None:
+    """Nobody waits for the images of a process whose starter was killed; the next start makes them.
+
+    The starter, not the process this one was forked from: that one lives as long as its children.
+    """
+    starter = multiprocessing.parent_process()
+    if starter is not None:
+        starter.join()
+        os._exit(1)

@@ -57,6 +57,13 @@ def _maps(run_id: str, pixels: np.ndarray, scale: int) -> np.ndarray | None:
     return np.stack([overlay(image.transpose(1, 2, 0), heat, 0.5, scale).transpose(2, 0, 1) for image, heat in zip(pixels, maps.heat, strict=True)])
 
 
+@st.cache_data(max_entries=2000, show_spinner=False)
+def _map_strip(run_id: str, images: str, generator: str, _pixels: np.ndarray) -> bytes | None:
+    """The album's maps of one generator as PNG; a run's id stands for its weights."""
+    maps = _maps(run_id, _pixels, 2)
+    return None if maps is None else png(_strip(maps))
+
+
 def album(image_set: ImageSet, generators: dict[str, int], families: dict[str, str]) -> None:
     """A row of pictures of every generator, by family, and below it where a network looked: what the fakes look like."""
     part = "test" if image_set.has("test") else "train+validation"
@@ -74,9 +81,9 @@ def album(image_set: ImageSet, generators: dict[str, int], families: dict[str, s
             left, right = st.columns([1, 5], vertical_alignment="center")
             left.caption(f"{literal(name)}, {generators[name]:,}")
             right.image(png(_strip(pixels[rows].repeat(2, axis=2).repeat(2, axis=3))), alt=f"{len(rows)} fakes of {name}", output_format="PNG")
-            maps = _maps(run_id, pixels[rows], 2) if run_id else None
-            if maps is not None:
-                right.image(png(_strip(maps)), alt=f"where the network looked at {len(rows)} fakes of {name}", output_format="PNG")
+            strip = _map_strip(run_id, image_set.digest, name, pixels[rows]) if run_id else None
+            if strip is not None:
+                right.image(strip, alt=f"where the network looked at {len(rows)} fakes of {name}", output_format="PNG")
 
 
 def _strip(pixels: np.ndarray) -> np.ndarray:

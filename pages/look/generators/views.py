@@ -150,6 +150,7 @@ def codec_and_recipe(found: list[dict]) -> None:
             "Dots are means over deals of the generators, lines reach from the worst to the best. A high number in the trap, or for the encoder "
             "alone, is the codec speaking: whoever mixes codecs measures nothing else."
         )
+        _as_table([{name: row[name] for name in ("name", "value", "low", "high")} | {"sd": path["sd"]} for row, path in zip(rows, codec["paths"], strict=True)])
     for study in {study["codec"]: study for study in reversed(found) if study["kind"] == "recipe"}.values():
         report = study["report"]["macro"]["auc"]
         st.subheader(f"A recipe for generators never met ({study['codec']})", anchor=f"recipe-{study['codec']}")
@@ -162,9 +163,12 @@ def codec_and_recipe(found: list[dict]) -> None:
         rows += [_ranked(f"{one['title']}, for comparison", "on the held-out generators", one["report"]["macro"]["auc"]) for one in study["references"]]
         charts.ranges(rows, f"unseen_recipe_{study['codec']}", "Macro AUC of each candidate, of the chosen recipe and of what it is compared with.")
         st.caption("Lines are 95 % intervals over generators and images. Only the last group counts: nothing was chosen by it.")
-        with st.expander("The same as a table"):
-            numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in ("value", "low", "high")}
-            st.dataframe(rows, hide_index=True, column_config=numbers)
+        _as_table(rows)
+
+
+def _as_table(rows: list[dict]) -> None:
+    with st.expander("The same as a table"):
+        st.dataframe(rows, hide_index=True, column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("value", "low", "high", "sd")})
 
 
 def _ranked(name: str, kind: str, estimate: dict) -> dict:

@@ -44,7 +44,9 @@ def threshold_bar(choices: tuple[Threshold, ...]) -> float:
         help="Moves the matrix, the numbers, the charts and the images together. Lower: more fakes are found, more reals are accused.",
     )  # fmt: skip
     by_name = {_label(choice): choice for choice in choices}
-    st.session_state["metrics_choice"] = next((name for name, choice in by_name.items() if choice.value == value), None)
+    fitting = [name for name, choice in by_name.items() if choice.value == value]
+    if st.session_state.get("metrics_choice") not in fitting:  # of equal ones, the one that was chosen stays chosen
+        st.session_state["metrics_choice"] = fitting[0] if fitting else None
     right.pills(
         "Or one of these", list(by_name), key="metrics_choice", on_change=_take, args=({name: c.value for name, c in by_name.items()},),
         help="\n".join(f"* **{name}**: {choice.meaning}" for name, choice in by_name.items()),
@@ -83,11 +85,12 @@ def headline(view: View, paper: float | None) -> None:
     """Four headline numbers at this threshold, each with its interval, its definition and its place in the matrix."""
     found = at_threshold(view.scores.confusion(view.threshold))
     for column, name in zip(st.columns(4), ("accuracy", "recall", "specificity", "precision"), strict=True):
-        mark = f" · the paper {percent(paper)}" if name == "accuracy" and paper else ""
         column.metric(
-            WORDS[name] + mark, shown(found[name]), interval(found[name]), delta_color="off", delta_arrow="off", delta_description="95 % interval",
-            border=True, height="stretch", help=DEFINITIONS[name],
+            name.capitalize(), shown(found[name]), interval(found[name]), delta_color="off", delta_arrow="off",
+            border=True, height="stretch", help=f"{DEFINITIONS[name]} Below it, the exact 95 % interval.",
         )  # fmt: skip
+    mark = f" The paper's best network reaches an accuracy of {percent(paper)} on this set." if paper else ""
+    st.caption(f"The small figures are 95 % intervals.{mark}")
 
 
 def matrix_panel(view: View, selection: Selection) -> None:
