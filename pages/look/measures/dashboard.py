@@ -48,7 +48,7 @@ def threshold_bar(choices: tuple[Threshold, ...]) -> float:
     if st.session_state.get("metrics_choice") not in fitting:  # of equal ones, the one that was chosen stays chosen
         st.session_state["metrics_choice"] = fitting[0] if fitting else None
     right.pills(
-        "Or one of these", list(by_name), key="metrics_choice", on_change=_take, args=({name: c.value for name, c in by_name.items()},),
+        "Or one of these", list(by_name), key="metrics_choice", wrap=True, on_change=_take, args=({name: c.value for name, c in by_name.items()},),
         help="\n".join(f"* **{name}**: {choice.meaning}" for name, choice in by_name.items()),
     )  # fmt: skip
     return value
