@@ -1,6 +1,8 @@
 """Unseen generators: one codec for both labels, nothing learned from what is judged, studies that go on after a kill."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -231,3 +233,9 @@ def test_runs_are_scored_on_generators_they_never_met_beside_their_own_test_set(
         assert row["n_reals"] == 100
     assert result["spread"]["found"]["n"] == 2
     assert [study["study"] for study in shelves.studies(lab, "transfer")] == [result["study"]]
+
+
+def test_listing_studies_does_not_load_torch():
+    code = "import sys, cifake_core.studies.unseen.shelves, pages.look.generators.views, pages.look.generators.launch; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip().endswith("False")

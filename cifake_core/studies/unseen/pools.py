@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from cifake_core.errors import BadInput, Refused
-from cifake_core.evaluation.transforms import jpeg
 from cifake_core.images.codec import JPEG_QUALITY
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import FAKE, REAL
@@ -178,6 +177,8 @@ def _check_codec(source: Source, fakes: _Stored, photographs: ImageSet) -> None:
 
 def _through(part: _Stored, codec: str, of_reals: bool, on_chunk) -> np.ndarray:
     """uint8 (n, 3, 32, 32). What is stored as JPEG is taken as it is: a second compression would tell it from the first."""
+    from cifake_core.evaluation.transforms import jpeg  # loads torch
+
     if codec == "lossless":
         return np.ascontiguousarray(part.pixels)
     out = np.array(part.pixels)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cifake_core import hardware
 from cifake_core.detectors import runs
 from cifake_core.errors import Conflict, Damaged
 from cifake_core.progress import Progress
@@ -118,6 +117,8 @@ def scores_table(pool: Pool, unit: str, scores: Scores, rows: np.ndarray) -> pd.
 
 def described(kind: str, step: Source, pool: Pool) -> dict:
     """What every result says of itself: the request, the images, the machine."""
+    from cifake_core import hardware  # loads torch: who only lists studies need not wait for it
+
     detector = getattr(step, "detector", "")
     return {
         "kind": kind,
