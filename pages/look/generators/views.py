@@ -55,7 +55,7 @@ def bars(found: list[dict]) -> tuple[str, str, str] | None:
 
 def _bar_sources(found: list[dict]) -> dict[str, tuple[dict, str, dict]]:
     sources: dict[str, tuple[dict, str, dict]] = {}
-    for study in found:
+    for study in sorted(found, key=lambda one: one["kind"] != "transfer"):  # what the headline speaks of comes first
         codec = study["codec"]
         for row in study.get("runs", ()):
             sources.setdefault(f"run {row['run']} ({codec})", (study, row["run"], row))
