@@ -43,27 +43,23 @@ def threshold_bar(choices: tuple[Threshold, ...]) -> float:
         0.001, 0.999, 0.5, 0.001, format="%.3f", key="metrics_threshold", bind="query-params",
         help="Moves the matrix, the numbers, the charts and the images together. Lower: more fakes are found, more reals are accused.",
     )  # fmt: skip
-    by_name = {_label(choice): choice for choice in choices}
-    fitting = [name for name, choice in by_name.items() if choice.value == value]
-    if st.session_state.get("metrics_choice") not in fitting:  # of equal ones, the one that was chosen stays chosen
-        st.session_state["metrics_choice"] = fitting[0] if fitting else None
-    right.pills(
-        "Or one of these", list(by_name), key="metrics_choice", wrap=True, on_change=_take, args=({name: c.value for name, c in by_name.items()},),
-        help="\n".join(f"* **{name}**: {choice.meaning}" for name, choice in by_name.items()),
-    )  # fmt: skip
+    # buttons, not a choice that must follow the slider: the browser would send back what it showed a moment ago, and move it
+    with right.container(horizontal=True, vertical_alignment="bottom"):
+        for number, choice in enumerate(choices):
+            st.button(
+                f"{choice.name} · {choice.value:g}" if choice.name != f"{choice.value:g}" else choice.name,
+                key=f"metrics_choice_{number}",
+                icon=":material/visibility:" if choice.oracle else None,
+                type="primary" if choice.value == value else "secondary",
+                help=choice.meaning,
+                on_click=_set_threshold,
+                args=(choice.value,),
+            )
     return value
 
 
-def _label(choice: Threshold) -> str:
-    words = f"{choice.name} · {choice.value:g}" if choice.name != f"{choice.value:g}" else choice.name
-    return f":material/visibility: {words}" if choice.oracle else words
-
-
-def _take(values: dict[str, float]) -> None:
-    """Moves the slider to the chosen threshold; choosing it again changes nothing."""
-    name = st.session_state["metrics_choice"]
-    if name is not None:
-        st.session_state["metrics_threshold"] = values[name]
+def _set_threshold(value: float) -> None:
+    st.session_state["metrics_threshold"] = value
 
 
 def interval(estimate: Estimate, percent: bool = True) -> str:
