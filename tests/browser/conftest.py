@@ -119,6 +119,7 @@ def settled():
     def wait(page) -> None:
         page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=PATIENCE_MS)
         page.wait_for_timeout(300)  # elements of the last run are still being drawn
+        page.evaluate("() => new Promise(done => requestIdleCallback(() => done(), { timeout: 10_000 }))")
         page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=PATIENCE_MS)
         assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
 

@@ -264,10 +264,10 @@ def test_every_panel_of_charts_draws_without_a_fault(page, settled):
     for panel in ("By class", "Unsure", "Curves"):
         page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True).click()
         settled(page)
-        assert page.get_by_test_id("stVegaLiteChart").count() >= 1
+        page.get_by_test_id("stVegaLiteChart").first.wait_for()
     page.goto("/metrics?metrics_view=Numbers&metrics_unseen=true")
     settled(page)
-    assert page.get_by_test_id("stVegaLiteChart").count() >= 3
+    page.get_by_test_id("stVegaLiteChart").nth(2).wait_for()
     page.get_by_text("so both figures are the same").wait_for()
 
 
