@@ -95,6 +95,22 @@ def test_the_launch_form_shows_the_command_line_that_repeats_it(lab):
     assert "python -m cifake_core train --dataset tiny --grid quick --seeds 0 --epochs 10" in {code.value for code in app.code}
 
 
+def test_a_preset_brings_its_settings_and_takes_them_away_again_but_never_the_users_own(lab):
+    def chosen(which: str) -> set[str]:
+        app.button_group(key="train_grid").set_value(which).run()
+        assert not app.exception
+        return {code.value for code in app.code}
+
+    command = "python -m cifake_core train --dataset tiny"
+    app = opened("pages/build/train.py")
+    assert f"{command} --preset small --seeds 0 --epochs 24" in chosen("small")
+    assert "289,945 parameters" in everything_said(app)
+    assert f"{command} --preset strong --seeds 0 --epochs 60" in chosen("strong")
+    assert f"{command} --grid quick --seeds 0 --epochs 10" in chosen("quick")
+    app.number_input(key="train_epochs").set_value(2).run()
+    assert f"{command} --grid heads --seeds 0 --epochs 2" in chosen("heads")
+
+
 def test_launching_twice_queues_one_job(lab, monkeypatch):
     from cifake_core.jobs import launching, queue
 

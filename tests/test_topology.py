@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cifake_core.detectors import networks, topology
+from cifake_core.detectors import networks, topology, trainable
 from cifake_core.detectors.topology import Topology
 from cifake_core.errors import BadInput
 
@@ -54,4 +54,4 @@ def test_the_network_equals_the_paper_s_layers_written_out():
 
 
 def test_the_cost_of_the_winner_is_the_products_counted_by_hand():
-    assert topology.cost("32x2-64x1") == 27 * 32 * 1024 + 288 * 32 * 256 + 2048 * 64 + 64
+    assert trainable.cost("32x2-64x1") == 27 * 32 * 1024 + 288 * 32 * 256 + 2048 * 64 + 64

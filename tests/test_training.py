@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cifake_core.detectors import checkpoints, loading, runs, scoring, topology, training
+from cifake_core.detectors import checkpoints, loading, runs, scoring, trainable, training
 from cifake_core.detectors.grid import TrainGrid
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput, Damaged, NotFound, Refused
@@ -295,4 +295,4 @@ def test_a_meter_counts_every_training_by_its_cost_and_never_goes_back(lab):
     assert len(totals) == 1
     assert seen[-1][0] == totals.pop()
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert topology.cost("32x2-32x1") > topology.cost("16x1-32x1")
+    assert trainable.cost("32x2-32x1") > trainable.cost("16x1-32x1")

@@ -17,7 +17,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cifake_core.detectors import runs, topology, workers
+from cifake_core.detectors import runs, trainable, workers
 from cifake_core.detectors.grid import TrainGrid
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput, CifakeError
@@ -152,7 +152,7 @@ def _measured(context: Context, image_set: ImageSet, units: list[TrainSettings],
     outcomes = workers.run_all(
         partial(_time_unit, context.workspace, image_set.name, image_set.digest, crew.threads),
         at_once,
-        [topology.cost(unit.topology) for unit in at_once],
+        [trainable.cost(unit.topology) for unit in at_once],
         crew,
         lambda done, total, _: context.on_progress(done, total, "Timing each cell for a moment"),
     )

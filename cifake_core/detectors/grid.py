@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cifake_core import ray_cluster
-from cifake_core.detectors import runs, topology, wishes, workers
+from cifake_core.detectors import runs, topology, trainable, wishes, workers
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
@@ -47,7 +47,7 @@ class TrainGrid:
     def cells(self) -> list[str]:
         """The different networks asked for, in the grid's order."""
         named = topology.grid(self.grid) if self.grid else []
-        return list(dict.fromkeys([str(cell) for cell in named] + [topology.checked(t) for t in self.topologies]))
+        return list(dict.fromkeys([str(cell) for cell in named] + [trainable.checked(t) for t in self.topologies]))
 
     def trainings(self) -> list[TrainSettings]:
         """Every unit of work: all cells with the first seed, then with the next."""
@@ -66,7 +66,7 @@ class TrainGrid:
         image_set = ImageSet.open(context.workspace, self.dataset)
         image_set.training_data()  # refused here, before anything starts
         asked = self.trainings()
-        costs = [topology.cost(unit.topology) * unit.epochs // 1000 for unit in asked]
+        costs = [trainable.cost(unit.topology) * unit.epochs // 1000 for unit in asked]
         outcomes = _outcomes(self, context, image_set, asked, costs)
         without = [_named(outcome) for outcome in outcomes if outcome.reason]
         stopped = [cell for cell in without if wishes.wish(context.workspace, _identity(image_set, asked, cell))]

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cifake_core.detectors import trainable
 from cifake_core.detectors.community_forensics.models import is_forensic
+from cifake_core.detectors.presets import Preset
+from cifake_core.detectors.residual import ResidualNet
 from cifake_core.detectors.topology import Topology
 
 SIDE = 32  # pixels; the detectors of this project look at images of this side
@@ -47,12 +50,14 @@ class MapPlace(nn.Identity):
 
 
 def build(topology: str) -> nn.Module:
-    """A freshly initialised network for a topology's name. Draws from torch's global random state."""
+    """A freshly initialised network for the name of a topology, a preset or a detector of Community Forensics. Draws from torch's global random state."""
     if is_forensic(topology):
         from cifake_core.detectors.community_forensics import network
 
         return network.build(topology)
-    return ConvNet(Topology.parse(topology)).to(memory_format=torch.channels_last)
+    described = trainable.described(topology)
+    network = ResidualNet(described) if isinstance(described, Preset) else ConvNet(described)
+    return network.to(memory_format=torch.channels_last)
 
 
 def convolution_names(network: nn.Module) -> list[str]:

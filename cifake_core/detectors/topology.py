@@ -102,13 +102,3 @@ def grid(name: str) -> list[Topology]:
     if name not in GRIDS:
         raise BadInput(f"There is no grid {name!r}; known are {', '.join(GRIDS)}.")
     return GRIDS[name]()
-
-
-def checked(name: str) -> str:
-    """The canonical name of a network; raises BadInput if there is none of that name."""
-    return str(Topology.parse(name))
-
-
-def cost(name: str) -> int:
-    """Multiplications of one forward pass on one image: what training time is roughly proportional to."""
-    return Topology.parse(name).multiply_adds()

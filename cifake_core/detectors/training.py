@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cifake_core import hardware
-from cifake_core.detectors import checkpoints, networks, scoring
+from cifake_core.detectors import augmenting, checkpoints, networks, scoring, trainable
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.state import Epoch, State
 from cifake_core.errors import BadInput, OutOfMemory
@@ -81,7 +81,9 @@ def _fresh_state(settings: TrainSettings, device: torch.device) -> State:
         torch.manual_seed(settings.seed)
         network = networks.build(settings.topology)
     network = network.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    decay = trainable.recipe(settings.topology).weight_decay
+    kind = torch.optim.AdamW if decay else torch.optim.Adam
+    optimizer = kind(network.parameters(), lr=settings.learning_rate, weight_decay=decay, fused=True)
     return State(network, optimizer, [], {})
 
 
@@ -116,17 +118,21 @@ def _one_epoch(
 def _train_once(
     state: State, train: _Images, settings: TrainSettings, precision: str, number: int, on_progress: Progress
 ) -> tuple[float, float]:
-    """One pass over the images in an order drawn from (seed, epoch). Returns mean loss and accuracy while training."""
+    """One pass over the images; their order, and how they are varied, is drawn from (seed, epoch). Mean loss and accuracy."""
     n, size, device = len(train.labels), settings.batch_size, train.labels.device
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(settings.seed * 100_003 + number)).to(device)
+    recipe, draw = trainable.recipe(settings.topology), torch.Generator().manual_seed(settings.seed * 100_003 + number)
+    order = torch.randperm(n, generator=draw).to(device)
     loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
     batches = -(-n // size)
     state.network.train()
     for batch in range(batches):
         drawn = order[batch * size : (batch + 1) * size]
-        labels = train.labels[drawn]
+        labels, images = train.labels[drawn], train.pixels[train.rows[drawn]]
+        if recipe.varies:
+            images = augmenting.varied(images, recipe, draw)
+        _set_rate(state.optimizer, settings, recipe.rate((number - 1 + batch / batches) / settings.epochs))
         with hardware.autocast(device, precision):
-            logits = state.network(networks.as_input(train.pixels[train.rows[drawn]])).float()
+            logits = state.network(networks.as_input(images)).float()
         loss = functional.binary_cross_entropy_with_logits(logits, labels)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -144,3 +150,9 @@ def _train_once(
             f"the learning rate {settings.learning_rate} is too high, take a smaller one."
         )
     return mean_loss, float(hits) / n
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, settings: TrainSettings, share: float) -> None:
+    """The rate follows from where the training stands, so a checkpoint need not carry it."""
+    for group in optimizer.param_groups:
+        group["lr"] = settings.learning_rate * share

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cifake_core.detectors import runs
+from cifake_core.detectors.presets import PRESETS
 from cifake_core.detectors.runs import Run, Unfinished
 from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
@@ -105,7 +106,7 @@ def _fill_form(run: Run) -> None:
     """The launch form's widgets take this run's settings; the next run of the page shows them."""
     settings = run.record["settings"]
     st.session_state.update(
-        train_grid="custom", train_cells=[run.topology], train_seeds=str(run.seed), train_epochs=settings["epochs"],
+        train_grid=run.topology if run.topology in PRESETS else "custom", train_cells=[run.topology], train_seeds=str(run.seed), train_epochs=settings["epochs"],
         train_batch=settings["batch_size"], train_rate=settings["learning_rate"], train_patience=settings["patience"],
         train_form=True, train_told=True,
     )  # fmt: skip

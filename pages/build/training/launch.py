@@ -5,13 +5,14 @@ import streamlit as st
 
 from cifake_core.detectors import estimating
 from cifake_core.detectors.grid import TrainGrid
+from cifake_core.detectors.presets import PRESETS, Preset
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
 from pages.build.training.figures import CONFIG, clicked_cell, in_picture, plan_figure
-from pages.build.training.plan import GRIDS, Plan, estimate_s, parsed_seeds, seconds_per_unit
+from pages.build.training.plan import GRIDS, Plan, estimate_s, parsed_seeds, seconds_per_unit, settings_of
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import duration
 
@@ -21,7 +22,10 @@ def launch_form(image_set: ImageSet, runs: list[Run]) -> None:
     grid, cells = _which_cells()
     with shown_errors():
         plan = _settings(image_set, grid, cells)
-        _picture(plan, image_set, runs)
+        if grid in PRESETS:
+            _described(PRESETS[grid])
+        else:
+            _picture(plan, image_set, runs)
         if not plan.names():
             st.caption("Click cells in the picture, or type them, to choose what is trained.")
             return
@@ -36,7 +40,9 @@ def launch_form(image_set: ImageSet, runs: list[Run]) -> None:
 def _which_cells() -> tuple[str, tuple[str, ...]]:
     grid = st.segmented_control(
         "Cells of the grid", list(GRIDS), default="quick", required=True, format_func=GRIDS.get, key="train_grid", bind="query-params",
-        help="The paper trains 12 feature extractors (filters × convolution layers), then 24 dense heads on the best of them.",
+        on_change=_take_settings,
+        help="The paper trains 12 feature extractors (filters × convolution layers), then 24 dense heads on the best of them. "
+        "The presets are residual networks beyond the grid, with settings of their own.",
     )  # fmt: skip
     # Rendered for every grid: a widget that appears only after a click on the picture would not reach the URL.
     with st.expander("My own cells", key="train_own", type="compact", expanded=grid == "custom"):
@@ -46,6 +52,15 @@ def _which_cells() -> tuple[str, tuple[str, ...]]:
             help="filters x convolution layers - dense units x dense layers. Cells outside the paper's grid may be typed, for example 48x2-64x1.",
         )  # fmt: skip
     return grid, tuple(cells)
+
+
+def _take_settings() -> None:
+    """A preset brings its settings; they go with it unless they were changed."""
+    keys = {"epochs": "train_epochs", "batch_size": "train_batch", "learning_rate": "train_rate", "patience": "train_patience"}
+    state, grid = st.session_state, st.session_state.train_grid
+    now = {name: state.get(key) for name, key in keys.items()}
+    if grid in PRESETS or now in [preset.settings() for preset in PRESETS.values()]:
+        state.update({keys[name]: value for name, value in settings_of(grid).items()})
 
 
 def _settings(image_set: ImageSet, grid: str, cells: tuple[str, ...]) -> Plan:
@@ -78,6 +93,20 @@ def _picture(plan: Plan, image_set: ImageSet, runs: list[Run]) -> None:
         "Filled cells will be trained; the number is how many parameters the network learns, ✓ means there is a run of it. "
         "Click a cell to add or remove it."
     )
+
+
+def _described(preset: Preset) -> None:
+    """A preset in words: what it is made of, and how it is trained."""
+    sides = [32 >> stage for stage in range(len(preset.channels))]
+    stages = " → ".join(f"**{channels}** at {side}²" for channels, side in zip(preset.channels, sides, strict=True))
+    blocks, recipe = sum(preset.blocks), preset.recipe
+    with st.container(border=True):
+        st.markdown(f"{preset.title}. Channels {stages}, {blocks} residual blocks, {preset.parameters():,} parameters.")
+        st.caption(
+            f"Trained with AdamW (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
+            f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random. "
+            "Outside the paper's grid: its results stand in the leaderboard and under Cell."
+        )
 
 
 def _toggle_cell() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cifake_core.detectors import topology, workers
+from cifake_core.detectors import topology, trainable, workers
+from cifake_core.detectors.presets import PRESETS
 from cifake_core.detectors.runs import Run
-from cifake_core.detectors.topology import Topology
 from cifake_core.errors import BadInput, CifakeError
 from cifake_core.images.image_set import ImageSet
 
@@ -20,13 +20,20 @@ GRIDS = {
     "heads": "Heads: 24",
     "paper": "Paper: 36",
     "custom": "My own cells",
+    "small": "Small preset",
+    "strong": "Strong preset",
 }
 _DEFAULTS = {"epochs": 10, "batch_size": 64, "learning_rate": 1e-3, "patience": 3}
 
 
+def settings_of(grid: str) -> dict:
+    """What the settings of that choice are until the user changes them."""
+    return PRESETS[grid].settings() if grid in PRESETS else _DEFAULTS
+
+
 @dataclass(frozen=True)
 class Plan:
-    """One launch. `grid` is a named grid or "custom", which takes `cells`."""
+    """One launch. `grid` is a named grid, a preset, or "custom", which takes `cells`."""
 
     dataset: str
     grid: str
@@ -38,17 +45,19 @@ class Plan:
     patience: int = 3
 
     def names(self) -> list[str]:
-        """The different cells, each once."""
+        """The different networks, each once."""
+        if self.grid in PRESETS:
+            return [self.grid]
         if self.grid != "custom":
             return list(dict.fromkeys(str(cell) for cell in topology.grid(self.grid)))
-        return list(dict.fromkeys(str(Topology.parse(cell)) for cell in self.cells))
+        return list(dict.fromkeys(trainable.checked(cell) for cell in self.cells))
 
     def trainings(self) -> int:
         return len(self.names()) * len(self.seeds)
 
     def arguments(self) -> dict:
         """What the job is given; equal plans are equal jobs."""
-        which = {"topologies": self.names()} if self.grid == "custom" else {"grid": self.grid}
+        which = {"grid": self.grid} if self.grid in topology.GRIDS else {"topologies": self.names()}
         options = {name: getattr(self, name) for name in _DEFAULTS}
         return {"dataset": self.dataset, **which, "seeds": list(self.seeds), **options}
 
@@ -60,10 +69,11 @@ class Plan:
 
     def command(self) -> str:
         """The command line that trains the same runs."""
-        which = f"--topology {','.join(self.names())}" if self.grid == "custom" else f"--grid {self.grid}"
+        option = "preset" if self.grid in PRESETS else "grid"
+        which = f"--topology {','.join(self.names())}" if self.grid == "custom" else f"--{option} {self.grid}"
         words = [f"python -m cifake_core train --dataset {shlex.quote(self.dataset)} {which}"]
         words.append(f"--seeds {','.join(map(str, self.seeds))}")
-        for name, default in _DEFAULTS.items():
+        for name, default in settings_of(self.grid).items():
             if name == "epochs" or getattr(self, name) != default:
                 words.append(f"--{name.replace('_', '-')} {getattr(self, name)}")
         return " ".join(words)
@@ -97,17 +107,17 @@ def seconds_per_unit(runs: Sequence[Run], sets: Sequence[ImageSet]) -> float | N
     for run in runs[:30]:
         known = images.get(run.record["dataset_digest"])
         try:
-            cell = Topology.parse(run.topology)
-        except CifakeError:  # a network outside the grid
+            multiply_adds = trainable.cost(run.topology)
+        except CifakeError:  # a network that is not trained here
             continue
         if known and run.record.get("epochs"):
-            paces.append(run.record["duration_s"] / (cell.multiply_adds() * known * run.record["epochs"]))
+            paces.append(run.record["duration_s"] / (multiply_adds * known * run.record["epochs"]))
     return median(paces) if paces else None
 
 
 def estimate_s(plan: Plan, image_set: ImageSet, pace: float) -> float:
     """Seconds the launch takes at most (every epoch, nothing stopped early), at that pace."""
-    work = sum(Topology.parse(name).multiply_adds() for name in plan.names()) * plan.epochs * len(plan.seeds)
+    work = sum(trainable.cost(name) for name in plan.names()) * plan.epochs * len(plan.seeds)
     crew = workers.crew_for(plan.trainings())
     return work * _train_images(image_set) * pace / crew.workers
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pandas as pd
 
 from cifake_core.detectors import topology as topologies
+from cifake_core.detectors import trainable
 from cifake_core.detectors.runs import Run, Unfinished
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs.states import Job
@@ -94,7 +95,7 @@ def job_of(image_set: ImageSet, jobs: Sequence[Job], topology: str, seed: int) -
 
 def _names(job: Job) -> list[str]:
     named = [str(cell) for cell in topologies.grid(job.arguments["grid"])] if job.arguments.get("grid") else []
-    return [*named, *(topologies.checked(name) for name in job.arguments.get("topologies", ()))]
+    return [*named, *(trainable.checked(name) for name in job.arguments.get("topologies", ()))]
 
 
 def stopped_cells(image_set: ImageSet, jobs: Sequence[Job], wishes: Iterable[tuple[str, str, int, str]], unfinished: Sequence[Unfinished]) -> dict[tuple[str, int], str]:

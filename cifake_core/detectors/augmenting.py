@@ -1,0 +1,28 @@
+"""Images as a training sees them when they are to look different from epoch to epoch: mirrored and moved, on any device."""
+
+import torch
+from torch import Tensor
+
+from cifake_core.detectors.presets import Recipe
+
+
+def varied(pixels: Tensor, recipe: Recipe, draw: torch.Generator) -> Tensor:
+    """uint8 (N, 3, H, W), each image mirrored and moved by its own draw; values are only put elsewhere, never blended.
+
+    `draw` is a generator of the CPU, so that a seed gives the same images on every device.
+    """
+    n, height, width = len(pixels), *pixels.shape[2:]
+    shifts = torch.randint(-recipe.shift, recipe.shift + 1, (2, n, 1), generator=draw)
+    mirrored = (torch.rand(n, 1, generator=draw) < 0.5) & recipe.mirror
+    rows = _reflected(torch.arange(height) + shifts[0], height)  # (N, H): which row stands where
+    columns = _reflected(torch.arange(width) + shifts[1], width)  # (N, W)
+    columns = torch.where(mirrored, width - 1 - columns, columns)
+    image, rows, columns = torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]
+    where = [index.to(pixels.device) for index in (image, rows, columns)]
+    return pixels.permute(0, 2, 3, 1)[tuple(where)].permute(0, 3, 1, 2)  # channels last in memory
+
+
+def _reflected(index: Tensor, size: int) -> Tensor:
+    """Positions beyond an edge → those as far inside it: −1 → 1, size → size − 2."""
+    index = index.abs()
+    return torch.where(index >= size, 2 * (size - 1) - index, index)

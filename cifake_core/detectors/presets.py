@@ -1,0 +1,104 @@
+"""Two networks beyond the paper's grid, as plain values: `small` for a CPU, `strong` for a GPU. No torch here.
+
+Residual networks (He et al. 2016) with batch normalisation, mean and maximum of the last places, trained from scratch
+at 32 pixels with AdamW, the rate up and down once (Smith and Topin 2018), mirror images and small shifts. The best epoch
+is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
+Command: `python -m cifake_core train --dataset cifake --preset small --seeds 0,1,2`.
+"""
+
+import math
+from dataclasses import dataclass
+
+from cifake_core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained besides its settings. As it stands: the paper's Adam at one rate, images as they are."""
+
+    weight_decay: float = 0.0  # AdamW's; 0 = Adam
+    warmup: float = 0.0  # share of the training in which the rate rises; then it falls along a cosine; 0 = one rate
+    shift: int = 0  # pixels an image is moved at most, either way; what comes in is its edge mirrored
+    mirror: bool = False  # left and right exchanged in half of the images
+
+    def rate(self, done: float) -> float:
+        """Share of the learning rate that holds when this share (0 to 1) of the training is done."""
+        if not self.warmup:
+            return 1.0
+        if done < self.warmup:
+            return 0.04 + 0.96 * done / self.warmup  # not from zero: the first steps would teach nothing
+        return (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
+
+    @property
+    def varies(self) -> bool:
+        """Whether an image looks different from epoch to epoch."""
+        return self.shift > 0 or self.mirror
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A residual network and how it is trained. A change of its numbers needs a new name: the name stands in run ids."""
+
+    name: str
+    title: str
+    channels: tuple[int, ...]  # of each stage; the first at 32 pixels, each further one at half the side
+    blocks: tuple[int, ...]  # residual blocks of each stage, after its first convolution
+    recipe: Recipe
+    epochs: int
+    batch_size: int
+    learning_rate: float  # the highest it reaches
+
+    def settings(self) -> dict:
+        """What `TrainSettings` takes for it besides topology, seed and precision."""
+        named = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        return {**named, "patience": 0}
+
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        total, before = 0, 3
+        for width, blocks in zip(self.channels, self.blocks, strict=True):
+            total += 9 * before * width + 2 * width + blocks * 2 * (9 * width * width + 2 * width)
+            before = width
+        return total + 2 * before + 1
+
+    def multiply_adds(self, side: int = 32) -> int:
+        """Multiplications of one forward pass on one image, those of the convolutions and of the last layer."""
+        total, before = 0, 3
+        for width, blocks in zip(self.channels, self.blocks, strict=True):
+            total += side * side * 9 * (before * width + blocks * 2 * width * width)
+            before, side = width, side // 2
+        return total + 2 * before
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="small",
+            title="Small: under 300,000 parameters, for a CPU",
+            channels=(24, 48, 64, 72),
+            blocks=(0, 1, 1, 1),
+            recipe=Recipe(weight_decay=0.02, warmup=0.2, shift=2, mirror=True),
+            epochs=24,
+            batch_size=128,
+            learning_rate=4e-3,
+        ),
+        Preset(
+            name="strong",
+            title="Strong: 11 million parameters, for a GPU",
+            channels=(64, 128, 256, 512),
+            blocks=(1, 2, 2, 1),
+            recipe=Recipe(weight_decay=0.05, warmup=0.2, shift=3, mirror=True),
+            epochs=60,
+            batch_size=512,
+            learning_rate=2e-3,
+        ),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name; raises BadInput."""
+    if name not in PRESETS:
+        raise BadInput(f"There is no preset {name[:40]!r}; known are {', '.join(PRESETS)}.")
+    return PRESETS[name]

@@ -1,0 +1,43 @@
+"""The presets' network: stages of a convolution and residual blocks, each at half the side of the one before."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cifake_core.detectors.presets import Preset
+
+
+class ResidualNet(nn.Module):
+    """images (N, 3, 32, 32) in [0, 1] → one logit an image.
+
+    Source: He et al. 2016, basic blocks. We differ: stages begin with a 2×2 max-pool and a plain convolution instead of
+    a strided block, and mean and maximum over the last places are both handed on.
+    """
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        before, self.stages = 3, nn.ModuleList()
+        for width, blocks in zip(preset.channels, preset.blocks, strict=True):
+            first = nn.Sequential(_convolution(before, width), nn.ReLU())
+            self.stages.append(nn.Sequential(first, *(_Block(width) for _ in range(blocks))))
+            before = width
+        self.output = nn.Linear(2 * before, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images
+        for number, stage in enumerate(self.stages):
+            x = stage(functional.max_pool2d(x, 2) if number else x)  # (N, channels, side, side)
+        return self.output(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).squeeze(1)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(_convolution(width, width), nn.ReLU(), _convolution(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.inner(x)).relu()
+
+
+def _convolution(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after))

@@ -1,0 +1,161 @@
+"""The presets beyond the paper's grid: what they are made of, how they are trained, and that they are runs like all others."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from cifake_core.cli import app
+from cifake_core.detectors import augmenting, checkpoints, loading, networks, runs, trainable, training
+from cifake_core.detectors.presets import PRESETS, Preset, Recipe, preset
+from cifake_core.detectors.request import TrainSettings
+from cifake_core.errors import BadInput
+from cifake_core.evaluation.reporting import commands
+from cifake_core.explanations.explaining import ExplainSplit
+from cifake_core.images.image_set import ImageSet
+from cifake_core.step import Context
+from pages.build.training.plan import Plan
+
+SETTINGS = TrainSettings("small", seed=3, epochs=3, batch_size=64, learning_rate=4e-3, patience=0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_preset_has_the_parameters_it_names_and_one_logit_an_image(name):
+    network = networks.build(name)
+    assert sum(p.numel() for p in network.parameters()) == preset(name).parameters()
+    assert network(torch.rand(2, 3, 32, 32)).shape == (2,)
+    TrainSettings(name, **preset(name).settings())  # its own settings are accepted
+
+
+def test_the_small_one_stays_under_300_000_parameters():
+    assert preset("small").parameters() < 300_000
+
+
+def test_parameters_and_multiplications_are_those_counted_by_hand():
+    tiny = Preset("t", "", (4, 8), (0, 1), Recipe(), 1, 1, 1e-3)
+    convolutions = 27 * 4 + 9 * 4 * 8 + 2 * 9 * 8 * 8
+    assert tiny.parameters() == convolutions + 2 * 4 + 2 * 8 + 2 * 2 * 8 + 2 * 8 + 1
+    assert tiny.multiply_adds() == 27 * 4 * 1024 + (9 * 4 * 8 + 2 * 9 * 8 * 8) * 256 + 16
+
+
+def test_the_rate_rises_falls_to_zero_and_the_papers_stays():
+    recipe = Recipe(warmup=0.2)
+    assert recipe.rate(0) == pytest.approx(0.04)
+    assert recipe.rate(0.1) == pytest.approx(0.52)
+    assert recipe.rate(0.2) == pytest.approx(1)
+    assert recipe.rate(0.6) == pytest.approx(0.5)
+    assert recipe.rate(1) == pytest.approx(0)
+    assert {trainable.recipe("32x2-64x1").rate(done / 7) for done in range(8)} == {1.0}
+
+
+def test_the_rate_of_each_step_follows_from_where_the_training_stands(data, tmp_path, monkeypatch):
+    seen, step = [], torch.optim.AdamW.step
+
+    def watched(self, *args, **kwargs):
+        seen.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    training.fit(data, SETTINGS, tmp_path)
+    rate = preset("small").recipe.rate
+    assert seen == pytest.approx([4e-3 * rate(number / len(seen)) for number in range(len(seen))])
+
+
+def test_every_varied_image_is_its_own_image_moved_and_maybe_mirrored():
+    pixels = torch.randint(0, 256, (60, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    seen = augmenting.varied(pixels, Recipe(shift=2, mirror=True), torch.Generator().manual_seed(0))
+    moves = set()
+    for image, varied in zip(pixels.numpy(), seen.numpy(), strict=True):
+        padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), mode="reflect")
+        crops = {(y, x): padded[:, y : y + 8, x : x + 8] for y in range(5) for x in range(5)}
+        fits = [(y, x, flip) for (y, x), crop in crops.items() for flip in (1, -1) if np.array_equal(crop[:, :, ::flip], varied)]
+        assert len(fits) == 1
+        moves |= set(fits)
+    assert {y for y, _, _ in moves} == {x for _, x, _ in moves} == set(range(5))
+    assert {flip for _, _, flip in moves} == {1, -1}
+
+
+def test_images_are_varied_by_the_draw_alone_and_not_at_all_where_the_recipe_says_so():
+    pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
+    recipe = Recipe(shift=1, mirror=True)
+    first, again = (augmenting.varied(pixels, recipe, torch.Generator().manual_seed(4)) for _ in range(2))
+    other = augmenting.varied(pixels, recipe, torch.Generator().manual_seed(5))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(augmenting.varied(pixels, Recipe(), torch.Generator().manual_seed(4)), pixels)
+    assert not Recipe().varies
+
+
+@pytest.fixture
+def data(lab):
+    return ImageSet.open(lab, "tiny").training_data()
+
+
+def _stopped(epochs):
+    def on_epoch(history):
+        if len(history) == epochs:
+            raise InterruptedError
+
+    return on_epoch
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_stopped_preset_goes_on_to_the_bits_of_an_uninterrupted_one(data, tmp_path, epochs):
+    whole = training.fit(data, SETTINGS, tmp_path / "whole").network.state_dict()
+    with pytest.raises(InterruptedError):
+        training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(epochs))
+    resumed = training.fit(data, SETTINGS, tmp_path / "stopped").network.state_dict()
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_without_the_running_means_of_its_normalisation_a_checkpoint_does_not_resume_to_the_same_bits(data, tmp_path, monkeypatch):
+    whole = training.fit(data, SETTINGS, tmp_path / "whole")
+    with pytest.raises(InterruptedError):
+        training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(2))
+    restore = checkpoints.restore
+
+    def forgetful(folder, state):
+        restore(folder, state)
+        for name, buffer in state.network.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.zero_()
+
+    monkeypatch.setattr(checkpoints, "restore", forgetful)
+    resumed = training.fit(data, SETTINGS, tmp_path / "stopped")
+    assert resumed.history[-1].validation_loss != whole.history[-1].validation_loss
+
+
+def test_a_preset_does_not_stop_before_its_rate_has_fallen():
+    with pytest.raises(BadInput, match="patience 0"):
+        replace(SETTINGS, patience=3)
+
+
+def test_a_preset_is_a_run_like_any_other_from_the_command_line_to_its_maps(lab):
+    asked = ["train", "--dataset", "tiny", "--preset", "small", "--epochs", "2", "--batch-size", "32", "--json"]
+    made = json.loads(CliRunner().invoke(app, asked, catch_exceptions=False).stdout.splitlines()[-1])["runs"][0]
+    run = runs.open_run(lab, made["run"])
+    asked_for = {"topology": "small", "seed": 0, **preset("small").settings(), "precision": "auto"}
+    assert run.record["settings"] == asked_for | {"epochs": 2, "batch_size": 32}
+    network = loading.load(run).network
+    logits = network(networks.as_input(torch.from_numpy(np.array(ImageSet.open(lab, "tiny").part("test").pixels))))
+    np.testing.assert_allclose(run.predictions()["logit"], logits.detach(), atol=1e-3)
+    maps = ExplainSplit(run.id, limit=8).run(Context(lab))
+    assert maps["n"] == 8
+    assert maps["layer"] == networks.convolution_names(network)[-1]
+    assert any("--topology small" in line and "--patience 0" in line for line in commands.to_repeat(run, ImageSet.open(lab, "tiny"), "test", 0.5))
+
+
+def test_a_preset_beside_cells_is_refused_in_a_sentence(lab):
+    told = CliRunner().invoke(app, ["train", "--dataset", "tiny", "--preset", "small", "--grid", "quick"])
+    assert isinstance(told.exception, BadInput) or "settings of its own" in told.output
+
+
+def test_the_page_plans_a_preset_as_one_network_with_its_command():
+    plan = Plan("tiny", "small", (), (0, 1), **preset("small").settings())
+    assert plan.names() == ["small"]
+    assert plan.arguments() == {"dataset": "tiny", "topologies": ["small"], "seeds": [0, 1], **preset("small").settings()}
+    assert plan.command() == "python -m cifake_core train --dataset tiny --preset small --seeds 0,1 --epochs 24"
