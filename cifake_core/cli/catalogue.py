@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, progress_bar, run_step, show, words
+from cifake_core.cli.output import Address, Executor, Json, progress_bar, run_step, show, words
 from cifake_core.store.workspace import Workspace
 
 Name = Annotated[str, typer.Option(help="Name of the catalogue.")]
@@ -129,8 +129,8 @@ def sample(
         bool,
         typer.Option("--keep-done", help="Make the set even if some models still wait for the network or the disk."),
     ] = False,
-    executor: Annotated[str, typer.Option(help="local, or ray: the machines of a Ray cluster.")] = "local",
-    address: Annotated[str, typer.Option(help="Of the Ray cluster, host:port; left out: this machine alone.")] = "",
+    executor: Executor = "local",
+    address: Address = "",
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it will take.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, numbers, percent, run_step, show, words
+from cifake_core.cli.output import Address, Executor, Json, numbers, percent, run_step, show, words
+from cifake_core.detectors import presets
+from cifake_core.errors import BadInput
 from cifake_core.store.workspace import Workspace
 
 Run = Annotated[str, typer.Option(help="Id of the run; `runs` lists them.")]
@@ -22,38 +24,39 @@ def register(app: typer.Typer) -> None:
 def train(
     dataset: Annotated[str, typer.Option(help="Name of an image set; `datasets` lists them.")],
     topology: Annotated[str, typer.Option(help="Cells, separated by commas: 32x2-64x1,16x1.")] = "",
+    preset: Annotated[
+        str, typer.Option(help="small (for a CPU) or strong (for a GPU): a better network than the grid's, with its settings.")
+    ] = "",
     grid: Annotated[str, typer.Option(help="quick (6 cells), extractors (12), heads (24) or paper (36).")] = "",
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
-    epochs: Annotated[int, typer.Option(help="Passes over the training images, at most.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training images, at most: 10, or the preset's.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step: 64, or the preset's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam: 0.001, or the preset's highest.")] = None,
     patience: Annotated[
-        int, typer.Option(help="Epochs without better validation accuracy before stopping; 0: never.")
-    ] = 3,
+        int | None,
+        typer.Option(help="Epochs without better validation accuracy before stopping; 0: never. 3, or a preset's 0."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that train at once; 0: as many as fit.")] = 0,
-    executor: Annotated[str, typer.Option(help="local, or ray: the machines of a Ray cluster.")] = "local",
-    address: Annotated[
-        str, typer.Option(help="Of the Ray cluster, host:port or auto; left out: Ray on this machine alone.")
-    ] = "",
+    executor: Executor = "local",
+    address: Address = "",
     estimate: Annotated[
         bool,
         typer.Option("--estimate", help="Train nothing; time each cell for a moment and tell how long it will take."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train networks of the paper's grid; finished runs are not trained again, an interrupted one continues."""
+    """Train networks of the paper's grid, or a preset; finished runs are not trained again, an interrupted one continues."""
     from cifake_core.detectors.estimating import EstimateTraining
     from cifake_core.detectors.grid import TrainGrid
 
+    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "patience": patience}
     step = (EstimateTraining if estimate else TrainGrid)(
         dataset=dataset,
-        topologies=words(topology),
-        grid=grid,
+        **_networks(topology, grid, preset),
         seeds=numbers(seeds),
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
+        **(presets.preset(preset).settings() if preset else {}) | {name: value for name, value in given.items() if value is not None},
         workers=workers,
         executor=executor,
         address=address,
@@ -76,6 +79,12 @@ def train(
         f"stopped: {cell['topology']} seed {cell['seed']}: {cell['reason']}" for cell in result.get("stopped", [])
     ]
     show(result, as_json, lines)
+
+
+def _networks(topology: str, grid: str, preset: str) -> dict:
+    if preset and (topology or grid):
+        raise BadInput("A preset has settings of its own; train it in one command, and the cells in another.")
+    return {"topologies": (preset,)} if preset else {"topologies": words(topology), "grid": grid}
 
 
 def list_runs(as_json: Json = False) -> None:
@@ -144,6 +153,8 @@ def explain(
         int, typer.Option(min=0, help="Only so many images, the most confidently wrong first; 0: all.")
     ] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures: one PNG an image, and maps.csv.")] = None,
+    executor: Executor = "local",
+    address: Address = "",
     as_json: Json = False,
 ) -> None:
     """Where a run looks: maps over a part of its image set, the most confidently wrong images first."""
@@ -153,7 +164,7 @@ def explain(
     results, lines = [], []
     for name in asked:
         folder = out.absolute() / name if out and len(asked) > 1 else out and out.absolute()
-        result = run_step(ExplainSplit(run, split, name, layer or None, target, limit, folder and str(folder)))
+        result = run_step(ExplainSplit(run, split, name, layer or None, target, limit, folder and str(folder), executor, address))
         results.append(result)
         lines.append(f"{result['n']} maps of {run} by {name} at {result['layer']}, {result['empty']} of them empty")
         lines += [f"pictures in {folder}"] if folder else []

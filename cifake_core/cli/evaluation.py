@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cifake_core.cli.detectors import Run, Split
-from cifake_core.cli.output import Json, percent, run_step, show, words
+from cifake_core.cli.output import Address, Executor, Json, percent, run_step, show, words
 from cifake_core.store.workspace import Workspace
 
 Threshold = Annotated[float, typer.Option(min=0, max=1, help="Probability from which an image is called fake.")]
@@ -42,12 +42,14 @@ def robustness(
         str, typer.Option(help="Separated by commas, with strengths after colons: jpeg,blur:0.6:1.2. All if left out.")
     ] = "",
     threshold: Threshold = 0.5,
+    executor: Executor = "local",
+    address: Address = "",
     as_json: Json = False,
 ) -> None:
     """What a run is worth on recompressed, shrunk, blurred, noisy, cropped or recoloured images."""
     from cifake_core.evaluation.robustness import Robustness
 
-    result = run_step(Robustness(run, split, limit, words(transforms), threshold))
+    result = run_step(Robustness(run, split, limit, words(transforms), threshold, executor, address))
     lines = [f"{'':<20} {'accuracy (95 % interval)':<28} {'real':>7} {'fake':>7} {'AUC':>6}  what fails"]
     lines += [_row(row) for row in (result["baseline"], *result["rows"])]
     show(result, as_json, [*lines, result["meaning"]])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, progress_bar, run_step, show, words
+from cifake_core.cli.output import Address, Executor, Json, progress_bar, run_step, show, words
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace
 
@@ -41,6 +41,8 @@ def generate(
     batch: Annotated[int, typer.Option(help="Images at a time; 0: as many as fit.")] = 0,
     split: Annotated[str, typer.Option(help="Where the images go: train or test.")] = "train",
     keep_originals: Annotated[bool, typer.Option("--keep-originals", help="Keep pictures larger than 32 x 32 too.")] = False,
+    executor: Executor = "local",
+    address: Address = "",
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say how long it will take.")] = False,
     keep_done: Annotated[
         bool, typer.Option("--keep-done", help="Make nothing more: turn what a stopped run has made into the set.")
@@ -55,6 +57,7 @@ def generate(
         name, _local(generator), per_class, words(classes) or CLASSES, _counts(counts), seed, steps, guidance,
         template=template, modifiers=_modifiers(modifiers), negative_prompt=negative_prompt, scheduler=scheduler,
         size=size, batch=batch, split=split, keep_originals=keep_originals,
+        executor=executor, address=address,
     )  # fmt: skip
     if estimate:
         return _show_estimate(step, as_json)

@@ -12,6 +12,10 @@ from cifake_core.step import Context, Step
 from cifake_core.store.workspace import Workspace
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object last on stdout.")]
+Executor = Annotated[str, typer.Option(help="local, or ray: the machines of a Ray cluster.")]
+Address = Annotated[
+    str, typer.Option(help="Of the Ray cluster, host:port or auto; left out: Ray on this machine alone.")
+]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, numbers, run_step, show, words
+from cifake_core.cli.output import Address, Executor, Json, numbers, run_step, show, words
 
 app = typer.Typer(help="Unseen generators: does a detector see fakes of generators it has never met?", no_args_is_help=True)
 
@@ -31,12 +31,14 @@ def transfer(
     codec: Codec = "jpeg",
     reals: Reals = "",
     exclude: Exclude = "",
+    executor: Executor = "local",
+    address: Address = "",
     as_json: Json = False,
 ) -> None:
     """Finished runs on generators they have never met: the share of fakes they find."""
     from cifake_core.studies.unseen.transfer import StudyTransfer
 
-    result = run_step(StudyTransfer(dataset, generators, codec, reals, words(exclude), words(runs)))
+    result = run_step(StudyTransfer(dataset, generators, codec, reals, words(exclude), words(runs), executor, address))
     lines = [f"{'run':<34}{'own test accuracy':<20}{'fakes found':<26}{'reals accused':<16}macro AUC"]
     for row in result["runs"]:
         own = f"{row['own']['accuracy']:.2%}" if row["own"] else "–"

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 
-from cifake_core.errors import Cancelled, CifakeError, OutOfMemory
+from cifake_core.errors import Cancelled
+from cifake_core.outcomes import Meter, Outcome, attempt
 from cifake_core.progress import Progress
 from cifake_core.settings import Settings
 
@@ -58,15 +59,6 @@ def gpus() -> int:
     return torch.cuda.device_count() if asked == "auto" else int(torch.cuda.is_available())
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one unit: its result, or the reason it failed."""
-
-    unit: Any
-    result: Any = None
-    reason: str | None = None
-
-
 def run_all(
     work: Callable[[Any, Progress], Any], units: Sequence[Any], costs: Sequence[int], crew: Crew, on_progress: Progress
 ) -> list[Outcome]:
@@ -90,21 +82,6 @@ def run_all(
 _DIED = "Its process was killed, most often because memory ran out; take a smaller network or batch, or fewer workers."
 
 
-class Meter:
-    """Progress over units of very different size: each counts by its cost."""
-
-    def __init__(self, costs: Sequence[int], on_progress: Progress) -> None:
-        self.costs, self._on_progress = [max(1, cost) for cost in costs], on_progress
-        self.shares = [0.0] * len(self.costs)
-
-    def report(self, message: str) -> None:
-        done = sum(cost * share for cost, share in zip(self.costs, self.shares, strict=True))
-        self._on_progress(int(done), sum(self.costs), message)
-
-    def finished(self) -> str:
-        return f"{sum(share >= 1 for share in self.shares)} of {len(self.shares)} finished"
-
-
 def _here(work: Callable, unit: Any, meter: Meter, number: int) -> Outcome:
     def on_progress(done: int, total: int, message: str) -> None:
         meter.shares[number] = min(done / max(1, total), 1.0)
@@ -114,17 +91,6 @@ def _here(work: Callable, unit: Any, meter: Meter, number: int) -> Outcome:
     meter.shares[number] = 1.0
     meter.report(meter.finished())
     return outcome
-
-
-def attempt(work: Callable, unit: Any, on_progress: Progress) -> Outcome:
-    try:
-        return Outcome(unit, work(unit, on_progress))
-    except Cancelled:
-        raise
-    except CifakeError as error:
-        return Outcome(unit, reason=str(error))
-    except MemoryError as error:
-        return Outcome(unit, reason=str(OutOfMemory(f"Memory ran out ({error}); take a smaller network or batch.")))
 
 
 def _in_processes(

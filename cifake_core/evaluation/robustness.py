@@ -7,14 +7,17 @@ beside the runs, never into them. Command: `python -m cifake_core robustness --r
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cifake_core import hardware
-from cifake_core.detectors import loading, runs, scoring
+from cifake_core import hardware, ray_cluster
+from cifake_core.detectors import runs, scoring, shards
+from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
+from cifake_core.detectors.shards import Shard
 from cifake_core.errors import BadInput, Conflict, Damaged
 from cifake_core.evaluation import transforms
 from cifake_core.evaluation.harm import failure, judged, meaning
@@ -29,7 +32,7 @@ from cifake_core.store.workspace import Workspace, checked_name
 
 VERSION = 1
 RESULT, LOGITS = "robustness.json", "logits.parquet"
-CHUNK = 1000  # images transformed and scored at once
+CHUNK = 1000  # images transformed and scored at once: the shard of a cluster; noise is seeded by its first image
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,11 @@ class Robustness:
     limit: int = 0  # images, as many real as fake where possible; 0 = all
     transforms: tuple[str, ...] = ()  # names of transforms.ALL, "blur" or with strengths "blur:0.6:1.2"; none = all
     threshold: float = 0.5
+    executor: str = "local"  # or "ray": on the machines of a Ray cluster
+    address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
 
     def __post_init__(self) -> None:
+        ray_cluster.checked(self.executor, self.address)
         given = (self.transforms,) if isinstance(self.transforms, str) else tuple(self.transforms)
         object.__setattr__(self, "transforms", given)
         checked_name(self.run_id)
@@ -159,20 +165,23 @@ def _parsed(text: str) -> tuple[Transform, tuple[float, ...]]:
 
 def _scored(run: Run, part: Part, chosen: np.ndarray, asked: Robustness, on_progress: Progress) -> pd.DataFrame:
     """One column of logits for the stored images and one for each step of the plan."""
-    detector = loading.load(run)
     plan: list[tuple[Transform, float] | None] = [None, *asked.plan()]
-    columns = {column_name(item): np.empty(len(chosen), np.float32) for item in plan}
-    total = len(plan) * len(chosen)
-    for number, (item, name) in enumerate(zip(plan, columns, strict=True)):
-        for start in range(0, len(chosen), CHUNK):
-            on_progress(number * len(chosen) + start, total, f"Scoring images: {name}")
-            pixels = part.split_pixels[part.rows[chosen[start : start + CHUNK]]]
-            if item is not None:
-                pixels = item[0](pixels, item[1], seed=start)
-            images = scoring.on_device(np.ascontiguousarray(pixels), detector.device)
-            columns[name][start : start + CHUNK] = scoring.logits_of(detector.network, images, detector.precision)
-    on_progress(total, total, "Scoring images")
-    return pd.DataFrame({"image_id": part.image_ids[chosen], "row": chosen, "label": part.labels[chosen], **columns})
+    with ray_cluster.joined(asked.executor, asked.address) as ray:
+        parts = shards.over(ray, run, part.split_pixels, part.rows[chosen], CHUNK, partial(_logits, asked), on_progress)
+    logits = dict(zip(map(column_name, plan), np.concatenate(parts, axis=1), strict=True))
+    return pd.DataFrame({"image_id": part.image_ids[chosen], "row": chosen, "label": part.labels[chosen], **logits})
+
+
+def _logits(asked: Robustness, detector: Detector, shard: Shard, on_progress: Progress) -> np.ndarray:
+    """float32 (1 + steps of the plan, n): of a shard's images as they are stored, then of each transformed."""
+    plan, found = [None, *asked.plan()], []
+    for number, item in enumerate(plan):
+        on_progress(number, len(plan), f"Scoring images: {column_name(item)}")
+        pixels = shard.pixels if item is None else item[0](shard.pixels, item[1], seed=shard.first)
+        images = scoring.on_device(np.ascontiguousarray(pixels), detector.device)
+        found.append(scoring.logits_of(detector.network, images, detector.precision))
+    on_progress(len(plan), len(plan), "Scoring images")
+    return np.stack(found)
 
 
 def column_name(item: tuple[Transform, float] | None) -> str:

@@ -2,23 +2,28 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cifake_core.detectors import loading, runs
+from cifake_core import ray_cluster
+from cifake_core.detectors import runs, shards
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
+from cifake_core.detectors.shards import Shard
 from cifake_core.errors import BadInput
 from cifake_core.evaluation import evaluating
 from cifake_core.explanations import cam, fast_cam, methods, overlay, stored_maps
 from cifake_core.explanations.stored_maps import StoredMaps
 from cifake_core.images.image_set import ImageSet
+from cifake_core.progress import Progress
 from cifake_core.step import Context
 
 METHODS = tuple(methods.METHODS)
+SHARD = 512  # images: whole batches of every method; on a cluster, seconds of work that a machine's death can cost
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,11 @@ class ExplainSplit:
     target: str = "verdict"
     limit: int = 0  # 0: all images
     out: str | None = None  # a folder for one PNG an image and maps.csv
+    executor: str = "local"  # or "ray": on the machines of a Ray cluster
+    address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
 
     def __post_init__(self) -> None:
+        ray_cluster.checked(self.executor, self.address)
         methods.checked_method(self.method)
         if self.target not in cam.TARGETS:
             raise BadInput(f"The target {self.target!r} is unknown; take one of {', '.join(cam.TARGETS)}.")
@@ -56,7 +64,7 @@ class ExplainSplit:
             there = self._kept(context, run)
         pixels = ImageSet.open(context.workspace, run.dataset).part(self.split).pixels
         if there is None:
-            maps = self._maps(context, loading.load(run), pixels[order])
+            maps = self._maps(context, run, pixels, order)
         elif self.out:
             maps = there.maps(order)
         if self.out:
@@ -91,15 +99,11 @@ class ExplainSplit:
 
     def _kept(self, context: Context, run: Run) -> StoredMaps:
         began = time.perf_counter()
-        detector, pixels = loading.load(run), ImageSet.open(context.workspace, run.dataset).part(self.split).pixels
-        layers = cam.checked_layers(detector.network, self.layers())
-        if self.method == "gradcam" and len(layers) == 1:
-            found = fast_cam.layer_maps(detector, pixels, layers[0], self.target, context.on_progress)
-            heat, scale, signed = found.heat, found.scale, False
-        else:
-            found = self._maps(context, detector, pixels)
-            heat, scale, signed = found.heat, found.scale, found.signed is not None
-            heat = found.signed if signed else heat
+        pixels = ImageSet.open(context.workspace, run.dataset).part(self.split).pixels
+        small = self.method == "gradcam" and "+" not in self._layer_name(run)
+        found = self._maps(context, run, pixels, small=small)
+        signed = not small and found.signed is not None
+        heat, scale = found.signed if signed else found.heat, found.scale
         record = {
             "split": self.split,
             "method": self.method,
@@ -117,8 +121,22 @@ class ExplainSplit:
         arrays = {"heat": heat, "scale": scale, "logits": found.logits, "explained": found.explained}
         return stored_maps.keep(context.workspace, run, record, arrays)
 
-    def _maps(self, context: Context, detector: Detector, pixels: np.ndarray) -> cam.Maps:
-        return methods.maps(detector, pixels, self.method, self.layers(), self.target, context.on_progress)
+    def _maps(
+        self, context: Context, run: Run, pixels: np.ndarray, rows: np.ndarray | None = None, small: bool = False
+    ) -> cam.Maps | fast_cam.LayerMaps:
+        work = partial(_maps_of, self.method, self.layers(), self.target, small)
+        with ray_cluster.joined(self.executor, self.address) as ray:
+            parts = shards.over(ray, run, pixels, rows, SHARD, work, context.on_progress)
+        return shards.together(parts)
+
+
+def _maps_of(
+    method: str, layers: list[str] | None, target: str, small: bool, detector: Detector, shard: Shard, on_progress: Progress
+) -> cam.Maps | fast_cam.LayerMaps:
+    """`small`: Grad-CAM of one layer, left at the layer's own size."""
+    if small:
+        return fast_cam.layer_maps(detector, shard.pixels, layers and layers[0], target, on_progress)
+    return methods.maps(detector, shard.pixels, method, layers, target, on_progress)
 
 
 def most_wrong_first(table: pd.DataFrame) -> np.ndarray:

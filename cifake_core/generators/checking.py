@@ -88,11 +88,15 @@ def check_links(folder: Path) -> None:
             raise BadInput(f"{path.name} in {folder.name!r} is a link to somewhere else; copy the file itself into the folder.")
 
 
+def model_files(folder: Path) -> list[str]:
+    """The model's files, sorted, as paths in the folder: not what lies beside them."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return [name for name in names if name not in _OURS and not name.startswith(".")]
+
+
 def content_digest(folder: Path) -> str:
     """"sha256:…" over names and contents of the model's files: the identity of a folder, wherever it lies."""
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     digest = hashlib.sha256()
-    for name in files:
-        if name not in _OURS and not name.startswith("."):
-            digest.update(f"{name.replace(os.sep, '/')}\0{artifacts.sha256(folder / name)}\n".encode())
+    for name in model_files(folder):
+        digest.update(f"{name.replace(os.sep, '/')}\0{artifacts.sha256(folder / name)}\n".encode())
     return f"sha256:{digest.hexdigest()}"

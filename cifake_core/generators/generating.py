@@ -8,15 +8,17 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cifake_core import ray_cluster
 from cifake_core.errors import BadInput, Conflict, NotFound
-from cifake_core.generators import pipelines
+from cifake_core.generators import cluster, pipelines
 from cifake_core.generators.recipe import Recipe, image_seed, load_recipe
 from cifake_core.generators.request import Manner, Painted, Request
 from cifake_core.generators.shards import Shards
@@ -58,9 +60,12 @@ class Generate:
     batch: int = 0  # images at a time; 0 = by device
     split: str = "train"
     keep_originals: bool = False  # keep pictures larger than 32×32 too, as PNG
+    executor: str = "local"  # or "ray": on the machines of a Ray cluster
+    address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
 
     def __post_init__(self) -> None:
         checked_name(self.name)
+        ray_cluster.checked(self.executor, self.address)
         object.__setattr__(self, "classes", tuple(self.classes))
         unknown = [name for name in (*self.classes, *self.counts, *self.modifiers) if name not in CLASSES]
         if unknown:
@@ -150,7 +155,10 @@ class Generate:
         """The loaded generator, with the batch size of this plan."""
         from cifake_core.generators.painting import Painter
 
-        return Painter(source, self.manner(source), len(self.batches(source)[0]), self.classes, on_message)
+        return Painter(*self._setup(source), on_message)
+
+    def _setup(self, source: pipelines.Source) -> cluster.Setup:
+        return source, self.manner(source), len(self.batches(source)[0]), self.classes
 
     def _make(self, context: Context, source: pipelines.Source, shards: Shards) -> None:
         batches = self.batches(source)
@@ -159,20 +167,32 @@ class Generate:
         if not missing:
             return
         context.on_progress(shards.images, total, f"loading {source.id}")
-        painter = self.painter(source, lambda message: context.on_progress(shards.images, total, message))
         preview = _Preview(context.scratch, shards)
         began, at_start = time.monotonic(), shards.images
 
-        def tick() -> None:
-            made = shards.images - at_start
+        def tell(made: int, message: str = "") -> None:
+            """`made` since it began, those of batches under way on other machines too."""
             speed = f", {made / (time.monotonic() - began):.1f} images/s" if made else ""
-            context.on_progress(shards.images, total, f"{shards.images} of {total} images{speed}")
+            context.on_progress(at_start + made, total, message or f"{at_start + made} of {total} images{speed}")
 
-        for number in missing:
-            painted = painter.paint(batches[number], tick)
+        coming = {number: batches[number] for number in missing}
+        if self.executor == "ray":
+            finished = cluster.painted(self.address, self._setup(source), coming, self.keep_originals, lambda made, *_: tell(made))
+        else:
+            finished = self._painted_here(source, coming, tell)
+        for number, painted in finished:
             shards.add(number, painted, self.keep_originals)
             preview.add(painted)
-            tick()
+
+    def _painted_here(
+        self, source: pipelines.Source, batches: dict[int, list[Request]], tell: Callable[..., None]
+    ) -> Iterator[tuple[int, list[Painted]]]:
+        made = 0
+        painter = self.painter(source, lambda message: tell(made, message))
+        for number, requests in batches.items():
+            yield number, painter.paint(requests, partial(tell, made))
+            made += len(requests)
+            tell(made)
 
     def _store(self, context: Context, source: pipelines.Source, shards: Shards, request: str) -> ImageSet:
         originals = context.workspace.originals / self.name if self.keep_originals else None
@@ -182,7 +202,7 @@ class Generate:
             self._rows(shards, source, originals),
             kind="generated",
             note=f"Made by {source.title} ({source.pipeline}), seed {self.seed}.",
-            source={"request": request, "generator": source.title, "revision": source.revision, "step": asdict(self)},
+            source={"request": request, "generator": source.title, "revision": source.revision, "step": ray_cluster.asked(self)},
             total=shards.images,
             on_progress=context.on_progress,
         )
@@ -210,7 +230,7 @@ class Generate:
 
     def _digest(self, source: pipelines.Source) -> str:
         """Digest of everything that decides the images: another request under the same name is a conflict, not a mix."""
-        asked = {**asdict(self), "revision": source.revision, "recipe": asdict(self.words())}
+        asked = {**ray_cluster.asked(self), "revision": source.revision, "recipe": asdict(self.words())}
         asked.pop("name")
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 

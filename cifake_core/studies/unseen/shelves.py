@@ -8,12 +8,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cifake_core import ray_cluster
 from cifake_core.detectors import runs
 from cifake_core.errors import Conflict, Damaged
 from cifake_core.progress import Progress
@@ -37,7 +38,7 @@ class Shelf:
 
     @staticmethod
     def of(workspace: Workspace, kind: str, step: object, pool_digest: str, more: str = "") -> "Shelf":
-        asked = [VERSION, kind, asdict(step), pool_digest, more]
+        asked = [VERSION, kind, ray_cluster.asked(step), pool_digest, more]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=list).encode()).hexdigest()[:12]
         return Shelf(kind, workspace.home / "studies" / "unseen" / f"{kind}-{digest}")
 
@@ -122,7 +123,7 @@ def described(kind: str, step: Source, pool: Pool) -> dict:
     detector = getattr(step, "detector", "")
     return {
         "kind": kind,
-        "request": asdict(step),
+        "request": ray_cluster.asked(step),
         "title": recipes.named(detector).title if detector else "",
         "codec": step.codec,
         "families": pool.families,

@@ -4,12 +4,16 @@ The question of Park and Owens 2025 put to a CIFAKE detector. Command: `python -
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cifake_core.detectors import loading, runs, scoring
+from cifake_core import ray_cluster
+from cifake_core.detectors import runs, scoring, shards
+from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
+from cifake_core.detectors.shards import Shard
 from cifake_core.errors import BadInput, Refused
 from cifake_core.images.image_set import ImageSet
 from cifake_core.progress import Progress
@@ -19,15 +23,20 @@ from cifake_core.studies.unseen.judging import Scores
 from cifake_core.studies.unseen.pools import Pool, Source, open_pool
 from cifake_core.studies.unseen.shelves import Meter, Shelf, described, scores_table
 
+SHARD = 4 * scoring.BATCH  # images
+
 
 @dataclass(frozen=True)
 class StudyTransfer(Source):
     """Score runs of `dataset` on the fakes of every generator of `generators`; reals are the dataset's test photographs."""
 
     run_ids: tuple[str, ...] = ()  # (): all runs trained on the dataset
+    executor: str = "local"  # or "ray": on the machines of a Ray cluster
+    address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        ray_cluster.checked(self.executor, self.address)
         given = (self.run_ids,) if isinstance(self.run_ids, str) else tuple(self.run_ids)
         object.__setattr__(self, "run_ids", given)
 
@@ -40,12 +49,13 @@ class StudyTransfer(Source):
             return there
         groups, meter = {name: pool.rows([name]) for name in pool.names}, Meter(len(chosen), context.on_progress)
         rows, tables = [], []
-        for run in chosen:
-            scores = shelf.unit(run.id, lambda run=run: scored(run, pool, meter.part))
-            own = run.record.get("test")
-            rows.append({"run": run.id, "topology": run.topology, "seed": run.seed, "own": own, **judging.summary(scores, groups)})
-            tables.append(scores_table(pool, run.id, scores, np.arange(len(pool.fakes))))
-            meter.finished()
+        with ray_cluster.joined(self.executor, self.address) as ray:
+            for run in chosen:
+                scores = shelf.unit(run.id, lambda run=run: scored(ray, run, pool, meter.part))
+                own = run.record.get("test")
+                rows.append({"run": run.id, "topology": run.topology, "seed": run.seed, "own": own, **judging.summary(scores, groups)})
+                tables.append(scores_table(pool, run.id, scores, np.arange(len(pool.fakes))))
+                meter.finished()
         result = {**described("transfer", self, pool), "runs": rows, "spread": _spread(rows)}
         return shelf.keep(result, pd.concat(tables, ignore_index=True))
 
@@ -63,16 +73,15 @@ class StudyTransfer(Source):
         return sorted(found, key=lambda run: run.id)
 
 
-def scored(run: Run, pool: Pool, on_progress: Progress) -> Scores:
-    """The run's logits for a whole pool."""
-    detector = loading.load(run)
+def scored(ray: Any, run: Run, pool: Pool, on_progress: Progress) -> Scores:
+    """The run's logits for a whole pool; `ray` as in `shards.over`."""
     parts = (pool.fakes, pool.threshold_reals, pool.test_reals)
-    return Scores(
-        *(
-            scoring.logits_of(detector.network, scoring.on_device(np.ascontiguousarray(part), detector.device), detector.precision, on_progress=on_progress)
-            for part in parts
-        )
-    )
+    return Scores(*(np.concatenate(shards.over(ray, run, part, None, SHARD, _logits, on_progress)) for part in parts))
+
+
+def _logits(detector: Detector, shard: Shard, on_progress: Progress) -> np.ndarray:
+    images = scoring.on_device(shard.pixels, detector.device)
+    return scoring.logits_of(detector.network, images, detector.precision, on_progress=on_progress)
 
 
 def _spread(rows: list[dict]) -> dict:
