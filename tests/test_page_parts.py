@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from cifake_core.detectors.presets import preset
 from cifake_core.errors import BadInput
 from pages.build.sets import import_sources
 from pages.build.training.plan import Plan, parsed_seeds
@@ -68,6 +69,8 @@ def test_the_command_line_of_a_plan_asks_for_the_same_trainings_as_its_job(monke
         Plan("tiny", "quick", (), (0,)),
         Plan("tiny", "paper", (), (0, 1, 2), epochs=3),
         Plan("tiny", "custom", ("32x2", "48x1-64x2"), (7,), batch_size=32, learning_rate=2e-4, patience=0),
+        Plan("tiny", "custom", ("small",), (1,), **preset("small").settings()),
+        Plan("tiny", "strong", (), (0, 1), **{**preset("strong").settings(), "epochs": 5}),
     ):
         words = shlex.split(plan.command())
         assert words[:3] == ["python", "-m", "cifake_core"]
@@ -184,7 +187,7 @@ def test_the_server_loads_ahead_only_what_is_there():
 
     from pages.shared import serving
 
-    assert all(importlib.util.find_spec(name) for name in serving.LARGE + serving.LARGEST)
+    assert all(importlib.util.find_spec(name) for name in serving.LARGE + serving.PARTS + serving.LARGEST)
 
 
 def test_libraries_loaded_since_are_left_out_of_the_search_for_garbage_and_nothing_else_is():

@@ -36,13 +36,29 @@ class ConvNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images (N, 3, 32, 32) in [0, 1] → logits (N,)."""
-        x = images
-        for convolution in self.convolutions:
+        first, *others = self.convolutions
+        x = _first_stage(first, images) if _trains_on_cpu(self, images) else functional.max_pool2d(first(images), 2).relu()
+        for convolution in others:
             x = functional.max_pool2d(convolution(x), 2).relu()  # (N, filters, side, side), the side halved
         x = x.flatten(1)  # (N, filters · side²)
         for layer in self.dense:
             x = layer(x).relu()
         return self.output(x).squeeze(1)
+
+
+def _trains_on_cpu(network: nn.Module, images: Tensor) -> bool:
+    """Where `_first_stage` gains: not in evaluation, where others look at the maps between the layers."""
+    plain = images.device.type == "cpu" and images.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return network.training and torch.is_grad_enabled() and plain and torch.backends.mkldnn.is_available()
+
+
+def _first_stage(convolution: nn.Conv2d, images: Tensor) -> Tensor:
+    """The same numbers in oneDNN's own layout, whose max-pool is several times as fast on the largest maps.
+
+    Later stages stay as they are: with 128 filters their convolutions are slower in that layout.
+    """
+    x = functional.max_pool2d(convolution(images.to_mkldnn()), 2, 2).relu()  # (N, filters, side / 2, side / 2)
+    return x.to_dense().contiguous(memory_format=torch.channels_last)
 
 
 class MapPlace(nn.Identity):

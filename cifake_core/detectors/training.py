@@ -40,6 +40,8 @@ def fit(
     Continues from the folder's checkpoint if there is one. Raises OutOfMemory, or BadInput if the loss diverges.
     """
     device = hardware.chosen_device()
+    if device.type == "cpu":
+        hardware.keep_freed_memory()
     precision = hardware.fast_precision(device) if settings.precision == "auto" else settings.precision
     try:
         state = _fresh_state(settings, device)

@@ -3,8 +3,9 @@
 Streamlit takes a folder named pages for its older kind of app until `app.py` has run once: the first deep link of a fresh
 server would say "page not found" over the right page. The command line's `serve` starts the app through here.
 
-Meanwhile the large libraries that nearly every page needs are loaded beside it, and what is known of the newest run's images is
-read, so that the first page need not wait.
+Before the server answers, the libraries that nearly every page needs are loaded, and what is known of the newest run's images
+is read: beside the first page the same work would take longer, because Python does one thing at a time. The largest library
+is loaded once the first page can be on the screen.
 
 And libraries, once loaded, are left out of Python's search for garbage. Streamlit searches everything after every script
 run, while no other thread can run: with torch loaded that is a pause of 0.2 s in each step of a slider.
@@ -22,8 +23,9 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.cli import main
 
 LARGE = ("pandas", "sklearn.metrics", "scipy.stats", "pyarrow.parquet")  # every page with numbers needs them
+PARTS = ("pages.look.measures.images", "pages.look.measures.numbers", "pages.look.measures.versus")  # and what those pages are made of
 LARGEST = ("torch",)  # a map needs it
-AFTER_S = 8.0  # seconds from the start: the first page is on the screen by then, and loading two things at once slows both
+AFTER_S = 8.0  # seconds from then on: the first page is on the screen by then, and loading two things at once slows both
 
 MOST_ROWS = 500_000  # of a set that is read before anybody asked for it
 MANY = 40  # modules loaded since the last time are worth leaving out
@@ -44,12 +46,15 @@ class Libraries:
             gc.freeze()
 
 
-def load_ahead(after_s: float = AFTER_S) -> None:
-    """Loads LARGE, and `after_s` seconds later LARGEST. What cannot be loaded is left to the page that needs it, which says so."""
-    began = time.monotonic()
-    _load(LARGE)
+def prepare() -> None:
+    """What is done before the server answers. What cannot be loaded is left to the page that needs it, which says so."""
+    _load(LARGE + PARTS)
     read_ahead()
-    time.sleep(max(0.0, after_s - (time.monotonic() - began)))
+
+
+def load_later(after_s: float = AFTER_S) -> None:
+    """Loads LARGEST when that many seconds have gone by."""
+    time.sleep(after_s)
     _load(LARGEST)
 
 
@@ -80,7 +85,8 @@ def read_ahead() -> None:
 
 if __name__ == "__main__":
     gc.callbacks.append(Libraries())
-    threading.Thread(target=load_ahead, daemon=True).start()
+    prepare()
+    threading.Thread(target=load_later, daemon=True).start()
     PagesManager.uses_pages_directory = False
     # to warn who runs a page as a script, the first page would look up every loaded module on the disk: a quarter of a second
     delta_generator._use_warning_has_been_displayed = True
