@@ -166,20 +166,31 @@ def test_a_value_that_only_later_rows_have_is_not_lost():
     assert table["low"] == [None, 0.1]
 
 
-def test_a_damaged_run_does_not_keep_the_server_from_loading_ahead(lab, monkeypatch):
+def test_what_the_server_has_read_ahead_no_page_reads_again_and_nothing_is_said_of_it(lab, monkeypatch, caplog):
     from cifake_core.detectors import runs
-    from cifake_core.evaluation import scored
+    from cifake_core.evaluation import evaluating, scored
     from pages.shared import serving
 
-    read = []
-    monkeypatch.setattr(scored, "scored", lambda _, run: read.append(run.id))
+    serving.prepare()
+    assert not caplog.records
+    from pages.shared import cached  # not before: what is said may be said while it is loaded
+
     newest = runs.runs(lab)[0]
-    serving.read_ahead()
-    assert read == [newest.id]
+    monkeypatch.setattr(scored, "scored", None)  # would raise if it were called
+    monkeypatch.setattr(evaluating, "predictions", None)
+    assert len(cached.scores_of(newest)) == 200
+    assert cached.thresholds_of(newest)
+    assert set(cached.curves_of(cached.scores_of(newest))) >= {"roc", "histogram"}
+
+
+def test_a_damaged_run_does_not_keep_the_server_from_starting(lab):
+    from cifake_core.detectors import runs
+    from pages.shared import serving
+
+    newest = runs.runs(lab)[0]
     for content in ("{}", "[]"):
         (newest.folder / "record.json").write_text(content)
         serving.read_ahead()
-    assert read == [newest.id]
 
 
 def test_the_server_loads_ahead_only_what_is_there():

@@ -48,8 +48,12 @@ class Libraries:
 
 def prepare() -> None:
     """What is done before the server answers. What cannot be loaded is left to the page that needs it, which says so."""
-    _load(LARGE + PARTS)
-    read_ahead()
+    logging.disable(logging.WARNING)  # Streamlit warns of every cache that is filled while no page asks for it
+    try:
+        _load(LARGE + PARTS)
+        read_ahead()
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def load_later(after_s: float = AFTER_S) -> None:
@@ -67,18 +71,18 @@ def _load(names: tuple[str, ...]) -> None:
 
 
 def read_ahead() -> None:
-    """Reads what the pages show first, the newest run's images and scores: the core keeps the tables and checksums in this process."""
+    """Reads what the pages show first, the newest run's scores with their images, thresholds and curves, into the pages' own cache."""
     from cifake_core.detectors import runs
-    from cifake_core.evaluation import evaluating, scored
     from cifake_core.images.image_set import ImageSet
     from cifake_core.store.workspace import Workspace
+    from pages.shared import cached
 
     try:
         workspace = Workspace.current()
         for run in runs.runs(workspace)[:1]:
             if sum(ImageSet.open(workspace, run.dataset).record["rows"].values()) <= MOST_ROWS:
-                scored.scored(workspace, run)
-                evaluating.predictions(workspace, run, "validation")
+                cached.thresholds_of(run)
+                cached.curves_of(cached.scores_of(run))
     except Exception as error:  # whatever is wrong with the run, the page that needs it says it
         logging.getLogger(__name__).debug("nothing was read ahead: %s", error)
 
