@@ -75,6 +75,7 @@ def test_every_varied_image_is_its_own_image_moved_and_maybe_mirrored():
         assert len(fits) == 1
         moves |= set(fits)
     assert {y for y, _, _ in moves} == {x for _, x, _ in moves} == set(range(5))
+    assert len({(y, x) for y, x, _ in moves}) > 10  # down and across by draws of their own
     assert {flip for _, _, flip in moves} == {1, -1}
 
 
