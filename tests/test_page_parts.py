@@ -179,6 +179,7 @@ def test_what_the_server_has_read_ahead_no_page_reads_again_and_nothing_is_said_
     monkeypatch.setattr(scored, "scored", None)  # would raise if it were called
     monkeypatch.setattr(evaluating, "predictions", None)
     assert len(cached.scores_of(newest)) == 200
+    assert {"_ordered", "classes", "generator_names", "group_columns"} <= vars(cached.scores_of(newest)).keys()
     assert cached.thresholds_of(newest)
     assert set(cached.curves_of(cached.scores_of(newest))) >= {"roc", "histogram"}
 

@@ -82,7 +82,10 @@ def read_ahead() -> None:
         for run in runs.runs(workspace)[:1]:
             if sum(ImageSet.open(workspace, run.dataset).record["rows"].values()) <= MOST_ROWS:
                 cached.thresholds_of(run)
-                cached.curves_of(cached.scores_of(run))
+                scores = cached.scores_of(run)
+                cached.curves_of(scores)
+                # what it finds of itself when it is first asked, and then keeps
+                scores.confusion(0.5), scores.classes, scores.generator_names, scores.group_columns
     except Exception as error:  # whatever is wrong with the run, the page that needs it says it
         logging.getLogger(__name__).debug("nothing was read ahead: %s", error)
 
