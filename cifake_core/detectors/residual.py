@@ -18,8 +18,8 @@ class ResidualNet(nn.Module):
         super().__init__()
         before, self.stages = 3, nn.ModuleList()
         for width, blocks in zip(preset.channels, preset.blocks, strict=True):
-            first = nn.Sequential(_convolution(before, width), nn.ReLU())
-            self.stages.append(nn.Sequential(first, *(_Block(width) for _ in range(blocks))))
+            first = nn.Sequential(convolution(before, width), nn.ReLU())
+            self.stages.append(nn.Sequential(first, *(Block(width) for _ in range(blocks))))
             before = width
         self.output = nn.Linear(2 * before, 1)
 
@@ -30,14 +30,17 @@ class ResidualNet(nn.Module):
         return self.output(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).squeeze(1)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
+    """Two convolutions whose outcome is added to what came in; (N, width, h, w) in and out."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(_convolution(width, width), nn.ReLU(), _convolution(width, width))
+        self.inner = nn.Sequential(convolution(width, width), nn.ReLU(), convolution(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x + self.inner(x)).relu()
 
 
-def _convolution(before: int, after: int) -> nn.Sequential:
+def convolution(before: int, after: int) -> nn.Sequential:
+    """3×3, the side kept, then batch normalisation."""
     return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after))

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from cifake_core import CLASS_NAMES, hardware
 from cifake_core.detectors.networks import as_input
+from cifake_core.detectors.residual import Block, convolution
 from cifake_core.errors import Refused
 from cifake_core.evaluation.quality.reals import Reals
 from cifake_core.generators import fitting
@@ -63,8 +64,8 @@ class ClassNet(nn.Module):
         stages, before = [], 3
         for number, width in enumerate(channels):
             pool = nn.MaxPool2d(2) if number else nn.Identity()
-            block = _Residual(width) if number >= len(channels) - 2 else nn.Identity()
-            stages.append(nn.Sequential(pool, _convolution(before, width), nn.ReLU(), block))
+            block = Block(width) if number >= len(channels) - 2 else nn.Identity()
+            stages.append(nn.Sequential(pool, convolution(before, width), nn.ReLU(), block))
             before = width
         self.stages = nn.Sequential(*stages)
         self.output = nn.Linear(2 * before, len(CLASS_NAMES))
@@ -76,19 +77,6 @@ class ClassNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.output(self.features(images))
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(_convolution(width, width), nn.ReLU(), _convolution(width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x + self.inner(x)).relu()
-
-
-def _convolution(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after))
 
 
 @dataclass(frozen=True)
