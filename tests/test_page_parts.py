@@ -194,6 +194,16 @@ def test_a_damaged_run_does_not_keep_the_server_from_starting(lab):
         serving.read_ahead()
 
 
+def test_a_library_that_is_there_and_broken_does_not_keep_the_server_from_starting(tmp_path, monkeypatch):
+    from pages.shared import serving
+
+    (tmp_path / "broken_library.py").write_text("raise RuntimeError('built for another machine')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(serving, "LARGE", ("broken_library", "not_there_at_all"))
+    monkeypatch.setattr(serving, "PARTS", ())
+    serving.prepare()
+
+
 def test_the_server_loads_ahead_only_what_is_there():
     import importlib.util
 

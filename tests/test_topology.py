@@ -53,5 +53,20 @@ def test_the_network_equals_the_paper_s_layers_written_out():
     torch.testing.assert_close(network(images), plain(images).squeeze(1))
 
 
+@pytest.mark.parametrize("cell", ["16x1-32x1", "32x2-64x1", "64x3-32x2"])
+def test_what_is_trained_on_has_the_gradients_of_what_is_scored_and_explained(cell):
+    """The first stage takes another path while a network is trained on a CPU."""
+    torch.manual_seed(0)
+    network = networks.build(cell)
+    images, found = torch.rand(8, 3, 32, 32), []
+    for mode in (True, False):
+        network.train(mode).zero_grad()
+        logits = network(images)
+        logits.square().sum().backward()
+        found.append([logits.detach(), *(parameter.grad.clone() for parameter in network.parameters())])
+    for trained, scored in zip(*found, strict=True):
+        torch.testing.assert_close(trained, scored, rtol=1e-4, atol=1e-5)
+
+
 def test_the_cost_of_the_winner_is_the_products_counted_by_hand():
     assert trainable.cost("32x2-64x1") == 27 * 32 * 1024 + 288 * 32 * 256 + 2048 * 64 + 64

@@ -53,7 +53,7 @@ def _trains_on_cpu(network: nn.Module, images: Tensor) -> bool:
 
 
 def _first_stage(convolution: nn.Conv2d, images: Tensor) -> Tensor:
-    """The same numbers in oneDNN's own layout, whose max-pool is several times as fast on the largest maps.
+    """The same numbers in oneDNN's own layout, whose max-pool is the faster one on the largest maps.
 
     Later stages stay as they are: with 128 filters their convolutions are slower in that layout.
     """

@@ -22,6 +22,8 @@ from streamlit import delta_generator
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.cli import main
 
+log = logging.getLogger(__name__)
+
 LARGE = ("pandas", "sklearn.metrics", "scipy.stats", "pyarrow.parquet")  # every page with numbers needs them
 PARTS = ("pages.look.measures.images", "pages.look.measures.numbers", "pages.look.measures.versus")  # and what those pages are made of
 LARGEST = ("torch",)  # a map needs it
@@ -66,18 +68,18 @@ def _load(names: tuple[str, ...]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
-        except ImportError:
-            continue
+        except Exception as error:  # also a library that is there and broken: the server starts all the same
+            log.debug("%s was not loaded ahead: %s", name, error)
 
 
 def read_ahead() -> None:
     """Reads what the pages show first, the newest run's scores with their images, thresholds and curves, into the pages' own cache."""
-    from cifake_core.detectors import runs
-    from cifake_core.images.image_set import ImageSet
-    from cifake_core.store.workspace import Workspace
-    from pages.shared import cached
-
     try:
+        from cifake_core.detectors import runs
+        from cifake_core.images.image_set import ImageSet
+        from cifake_core.store.workspace import Workspace
+        from pages.shared import cached
+
         workspace = Workspace.current()
         for run in runs.runs(workspace)[:1]:
             if sum(ImageSet.open(workspace, run.dataset).record["rows"].values()) <= MOST_ROWS:
@@ -87,7 +89,7 @@ def read_ahead() -> None:
                 # what it finds of itself when it is first asked, and then keeps
                 scores.confusion(0.5), scores.classes, scores.generator_names, scores.group_columns
     except Exception as error:  # whatever is wrong with the run, the page that needs it says it
-        logging.getLogger(__name__).debug("nothing was read ahead: %s", error)
+        log.debug("nothing was read ahead: %s", error)
 
 
 if __name__ == "__main__":
