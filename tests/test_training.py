@@ -247,6 +247,17 @@ def test_a_damaged_run_is_named_before_it_is_used(lab):
         runs.open_run(lab, "nothing")
 
 
+@pytest.mark.parametrize("record", ["{}", "[]", '"run"', "{"])
+def test_a_run_whose_record_is_damaged_is_left_out_of_the_list_and_named_when_opened(lab, record):
+    others = [run.id for run in runs.runs(lab)]
+    folder = lab.runs / "16x1-32x1-s0-0123456789"
+    folder.mkdir()
+    (folder / artifacts.RECORD).write_text(record)
+    assert [run.id for run in runs.runs(lab)] == others
+    with pytest.raises(Damaged, match="damaged; delete"):
+        runs.open_run(lab, folder.name)
+
+
 def _train_and_die(home: Path, kill_after_epoch: int) -> None:
     real_write = artifacts.write_json
 

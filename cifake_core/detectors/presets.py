@@ -85,7 +85,7 @@ PRESETS = {
         ),
         Preset(
             name="strong",
-            title="Strong: 11 million parameters, for a GPU",
+            title="Strong: 9.3 million parameters, for a GPU",
             channels=(64, 128, 256, 512),
             blocks=(1, 2, 2, 1),
             recipe=Recipe(weight_decay=0.05, warmup=0.2, shift=3, mirror=True),

@@ -24,6 +24,7 @@ from cifake_core.store.workspace import Workspace, checked_name
 
 WEIGHTS, HISTORY = "weights.safetensors", "history.json"
 _UNFINISHED = ".unfinished"
+_LISTED = {"created_at", "dataset", "settings"}  # a record without these is damaged
 IDENTITY = re.compile(r"(?P<topology>.+)-s(?P<seed>\d+)-[0-9a-f]{10}")  # of `run_id`
 
 
@@ -104,12 +105,16 @@ def open_run(workspace: Workspace, identity: str) -> Run:
     folder = workspace.runs / checked_name(identity)
     if not (folder / artifacts.RECORD).exists():
         raise NotFound(f"There is no run {identity!r}; list the runs and choose one of them.")
-    return Run(folder.name, folder, artifacts.read_json(folder / artifacts.RECORD))
+    record = artifacts.read_json(folder / artifacts.RECORD)
+    if not _LISTED <= record.keys():
+        raise Damaged(f"The record of run {identity!r} is damaged; delete its folder and train it again.")
+    return Run(folder.name, folder, record)
 
 
 def runs(workspace: Workspace) -> list[Run]:
     """All complete runs, newest first. A damaged record is skipped here and named when it is opened."""
-    found = [Run(name, workspace.runs / name, record) for name, record in run_index.records(workspace.runs).items()]
+    listed = run_index.records(workspace.runs).items()
+    found = [Run(name, workspace.runs / name, record) for name, record in listed if _LISTED <= record.keys()]
     return sorted(found, key=lambda run: run.record["created_at"], reverse=True)
 
 

@@ -98,12 +98,16 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict:
+    """What `write_json` wrote; raises NotFound or Damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotFound(f"{path.name} is missing in {path.parent.name!r}; it was deleted or never finished.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise Damaged(f"{path.name} in {path.parent.name!r} is damaged; delete it and make it again.") from error
+    if not isinstance(found, dict):
+        raise Damaged(f"{path.name} in {path.parent.name!r} is damaged; delete it and make it again.")
+    return found
 
 
 def write_record(folder: Path, record: dict, artifacts: list[str]) -> None:
