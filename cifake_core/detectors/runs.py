@@ -106,7 +106,7 @@ def open_run(workspace: Workspace, identity: str) -> Run:
     if not (folder / artifacts.RECORD).exists():
         raise NotFound(f"There is no run {identity!r}; list the runs and choose one of them.")
     record = artifacts.read_json(folder / artifacts.RECORD)
-    if not _LISTED <= record.keys():
+    if not record.keys() >= _LISTED:
         raise Damaged(f"The record of run {identity!r} is damaged; delete its folder and train it again.")
     return Run(folder.name, folder, record)
 
@@ -114,7 +114,7 @@ def open_run(workspace: Workspace, identity: str) -> Run:
 def runs(workspace: Workspace) -> list[Run]:
     """All complete runs, newest first. A damaged record is skipped here and named when it is opened."""
     listed = run_index.records(workspace.runs).items()
-    found = [Run(name, workspace.runs / name, record) for name, record in listed if _LISTED <= record.keys()]
+    found = [Run(name, workspace.runs / name, record) for name, record in listed if record.keys() >= _LISTED]
     return sorted(found, key=lambda run: run.record["created_at"], reverse=True)
 
 
