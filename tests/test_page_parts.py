@@ -8,7 +8,8 @@ from cifake_core.detectors.presets import preset
 from cifake_core.errors import BadInput
 from pages.build.sets import import_sources
 from pages.build.training.plan import Plan, parsed_seeds
-from pages.build.training.results import Cell, best_cell, leaderboard
+from pages.build.training.results import Cell, best_cell
+from pages.build.training.tables import leaderboard
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 
+import pandas as pd
 import pytest
 
 from cifake_core import machine_load
 from cifake_core.detectors.runs import Unfinished
 from pages.build.training.figures import curves_figure, smoothed
-from pages.build.training.results import Cell, compared, filtered, job_of, stopped_cells
+from pages.build.training.results import Cell, job_of, stopped_cells
+from pages.build.training.tables import compared, filtered, networks
 from tests.test_page_parts import _Run
 
 
@@ -55,6 +57,17 @@ def test_the_leaderboard_is_filtered_by_words_of_topology_and_seed_and_by_accura
     assert filtered(runs, "32x2 seed 1") == [runs[1]]
     assert filtered(runs, "64x1", 0.94) == [runs[0]]
     assert filtered(runs, "128") == []
+
+
+def test_with_seeds_together_a_network_is_one_row_with_mean_and_spread_in_the_leaderboards_order():
+    runs = [_run("a", 0, 0.90), _run("a", 1, 0.92), _run("b", 0, 0.95), _run("c", 0, None)]
+    table = networks(runs, "test accuracy")
+    assert list(table["topology"]) == ["b", "a", "c"]
+    assert table["test"][1] == pytest.approx(91)
+    assert table["sd"][1] == pytest.approx(1.414, abs=1e-3)
+    assert list(table["seeds"]) == ["0", "0, 1", "0"]
+    assert pd.isna(table["sd"][0])
+    assert pd.isna(table["test"][2])
 
 
 def test_comparing_two_runs_names_what_differs_and_only_that():

@@ -1,4 +1,4 @@
-"""`train`, `runs`, `evaluate`, `explain`: networks, their figures and their maps."""
+"""`train`, `runs`, `table`, `evaluate`, `explain`: networks, their figures and their maps."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ Split = Annotated[str, typer.Option(help="validation or test.")]
 def register(app: typer.Typer) -> None:
     app.command()(train)
     app.command(name="runs")(list_runs)
+    app.command()(table)
     app.command()(evaluate)
     app.command()(explain)
 
@@ -94,6 +95,22 @@ def list_runs(as_json: Json = False) -> None:
     found = [runs.summary(run) for run in runs.runs(Workspace.current())]
     lines = [f"{run['run']:<34} {run['dataset']:<20} {percent(run.get('test', run['validation']))}" for run in found]
     show({"runs": found}, as_json, lines or ["No run yet. Train one: python -m cifake_core train --help"])
+
+
+def table(
+    dataset: Annotated[str, typer.Option(help="Name of an image set; `datasets` lists them.")],
+    out: Annotated[Path | None, typer.Option(help="Also write it to a file: .md, .csv or .json.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every network trained on an image set, a row each: mean and spread over its seeds, with and without duplicates."""
+    from cifake_core.evaluation.over_seeds import network_table
+    from cifake_core.evaluation.reporting import network_tables
+
+    found = network_table(Workspace.current(), dataset)
+    lines = network_tables.as_lines(found) if found["rows"] else [f"No run on {dataset!r} yet. Train one: python -m cifake_core train --help"]
+    if out:
+        lines.append(f"written: {network_tables.write(found, out)}")
+    show(found, as_json, lines)
 
 
 def evaluate(

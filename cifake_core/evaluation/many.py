@@ -51,24 +51,3 @@ def read(found: list[Run], scored: Scored) -> Many:
             kept.append(run)
             rows.append(fake_probability(table["logit"].to_numpy()).astype(np.float32))
     return Many(kept, np.stack(rows) if rows else np.empty((0, len(scored)), np.float32))
-
-
-def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
-    """{"n", "mean", "sd", "runs": [{run, seed, accuracy}]} over all seeds of the same request at threshold 0.5; None for one seed."""
-    same = [
-        other
-        for other in runs.runs(workspace)
-        if other.record["dataset_digest"] == run.record["dataset_digest"]
-        and {**other.record["settings"], "seed": 0} == {**run.record["settings"], "seed": 0}
-        and split in other.record
-    ]
-    if len(same) < 2:
-        return None
-    same.sort(key=lambda other: other.seed)
-    accuracies = np.array([other.record[split]["accuracy"] for other in same])
-    return {
-        "n": len(same),
-        "mean": float(accuracies.mean()),
-        "sd": float(accuracies.std(ddof=1)),
-        "runs": [{"run": o.id, "seed": o.seed, "accuracy": float(a)} for o, a in zip(same, accuracies, strict=True)],
-    }

@@ -19,7 +19,7 @@ from cifake_core.evaluation import (
     thresholds,
 )
 from cifake_core.evaluation.audit import auditing
-from cifake_core.evaluation.many import other_seeds
+from cifake_core.evaluation.over_seeds import other_seeds
 from cifake_core.evaluation.reporting import commands, explained
 from cifake_core.evaluation.scored import Scored, scored
 from cifake_core.images.image_set import ImageSet

@@ -3,11 +3,14 @@
 import streamlit as st
 
 from cifake_core.detectors.runs import Run
-from pages.build.training.results import ORDERS, compared, filtered, leaderboard
-from pages.shared.guard import literal
+from cifake_core.store.workspace import Workspace
+from pages.build.training.tables import ORDERS, compared, filtered, leaderboard, networks
+from pages.shared.guard import literal, shown_errors
 from pages.shared.pickers import run_label
 
 _COLUMNS = ["topology", "seed", "test", "interval", "validation", "parameters", "epochs", "seconds", "metrics", "gradcam"]
+
+_NETWORK_COLUMNS = ["topology", "seeds", "test", "sd", "validation", "parameters", "epochs", "rate", "batch", "seconds"]
 
 
 def ranking(finished: list[Run]) -> None:
@@ -22,10 +25,25 @@ def ranking(finished: list[Run]) -> None:
         )  # fmt: skip
         least = st.number_input("At least, %", 0.0, 100.0, 0.0, 0.5, key="train_least", bind="query-params", width=130, help="Of test accuracy.")
         order = st.selectbox("Sort by", ORDERS, key="train_order", bind="query-params", width=220)
+        together = st.toggle(
+            "Seeds together", key="train_together", bind="query-params",
+            help="One row a network: mean and spread over the seeds it was trained with.",
+        )  # fmt: skip
     kept = filtered(finished, words, least / 100)
     if not kept:
         st.caption(f"None of the {len(finished)} runs fits the filter.")
         return
+    if together:
+        _networks(kept, order)
+    else:
+        _runs(kept, order)
+    which = f"{len(finished)} runs" if len(kept) == len(finished) else f"{len(kept)} of {len(finished)} runs"
+    st.caption(f"{which}. The paper's best network has 92.98 % on CIFAKE; gaps under half a point need several seeds.")
+    if len(finished) > 1:
+        _compare(finished)
+
+
+def _runs(kept: list[Run], order: str) -> None:
     column = st.column_config
     st.dataframe(
         leaderboard(kept, order), hide_index=True, key="train_board", column_order=_COLUMNS,
@@ -43,10 +61,42 @@ def ranking(finished: list[Run]) -> None:
             "gradcam": column.LinkColumn("Grad-CAM", display_text="open"),
         },
     )  # fmt: skip
-    which = f"{len(finished)} runs" if len(kept) == len(finished) else f"{len(kept)} of {len(finished)} runs"
-    st.caption(f"{which}. The paper's best network has 92.98 % on CIFAKE; gaps under half a point need several seeds.")
-    if len(finished) > 1:
-        _compare(finished)
+
+
+def _networks(kept: list[Run], order: str) -> None:
+    """A row a network, and the whole table to take away: as it stands in a paper, and with duplicates left out."""
+    column, dataset = st.column_config, kept[0].dataset
+    st.dataframe(
+        networks(kept, order), hide_index=True, key="train_networks", column_order=_NETWORK_COLUMNS,
+        alt="Every network on this image set with mean and spread of its accuracy over seeds, size and time",
+        column_config={
+            "topology": column.TextColumn("Network", pinned=True),
+            "seeds": column.TextColumn("Seeds"),
+            "test": column.NumberColumn("Test accuracy, mean", format="%.2f %%"),
+            "sd": column.NumberColumn("± sd, points", format="%.2f", help="Sample standard deviation over the seeds; empty for one seed."),
+            "validation": column.NumberColumn("Validation", format="%.2f %%"),
+            "parameters": column.NumberColumn("Parameters", format="localized"),
+            "epochs": column.NumberColumn("Epochs, at most"),
+            "rate": column.NumberColumn("Learning rate", format="%g"),
+            "batch": column.NumberColumn("Batch"),
+            "seconds": column.NumberColumn("Time a run, s", format="%.0f"),
+        },
+    )  # fmt: skip
+    with st.container(horizontal=True), shown_errors():
+        for label, ending, mime in (("Table (CSV)", "csv", "text/csv"), ("Table (Markdown)", "md", "text/markdown")):
+            st.download_button(
+                label, lambda ending=ending: _file(dataset, ending), f"networks-{dataset}.{ending}", mime,
+                icon=":material/table:", on_click="ignore", key=f"train_table_{ending}",
+                help="Every network on this image set, also judged without the test images that lie in train. Made when you click.",
+            )  # fmt: skip
+
+
+def _file(dataset: str, ending: str) -> bytes | str:
+    from cifake_core.evaluation.over_seeds import network_table
+    from cifake_core.evaluation.reporting import network_tables
+
+    table = network_table(Workspace.current(), dataset)
+    return network_tables.as_csv(table) if ending == "csv" else network_tables.as_markdown(table)
 
 
 def _compare(finished: list[Run]) -> None:

@@ -3,16 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from urllib.parse import urlencode
-
-import pandas as pd
 
 from cifake_core.detectors import topology as topologies
 from cifake_core.detectors import trainable
 from cifake_core.detectors.runs import Run, Unfinished
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs.states import Job
-from pages.shared.pickers import percent, run_label
+from pages.shared.pickers import percent
 
 MEASURES = {
     "test": "Test accuracy",
@@ -110,36 +107,6 @@ def stopped_cells(image_set: ImageSet, jobs: Sequence[Job], wishes: Iterable[tup
     return found
 
 
-def filtered(runs: Sequence[Run], words: str, least: float = 0.0) -> list[Run]:
-    """Runs whose "topology seed N" has every word, and whose test accuracy (validation without one) is at least `least`."""
-    wanted = words.lower().replace("seed ", "seed").split()
-
-    def fits(run: Run) -> bool:
-        text = f"{run.topology} seed{run.seed}".lower()
-        reached = (run.record.get("test") or run.record["validation"])["accuracy"]
-        return reached >= least and all(word in text for word in wanted)
-
-    return [run for run in runs if fits(run)]
-
-
-def compared(first: Run, second: Run) -> pd.DataFrame:
-    """Columns what, first, second, differs: settings, data, figures and versions of two runs, a row each."""
-    one, other = _facts(first), _facts(second)
-    names = list(dict.fromkeys([*one, *other]))
-    rows = [(name, one.get(name, "–"), other.get(name, "–")) for name in names]
-    return pd.DataFrame([(*row, row[1] != row[2]) for row in rows], columns=["what", "first", "second", "differs"])
-
-
-def _facts(run: Run) -> dict[str, str]:
-    record = run.record
-    facts = {name.replace("_", " "): str(value) for name, value in record["settings"].items()}
-    facts |= {"image set": run.dataset, "its images (digest)": record["dataset_digest"][:12]}
-    facts |= {f"{split} accuracy": interval_text(record[split]) for split in ("validation", "test") if split in record}
-    facts |= {"parameters": f"{record['parameters']:,}", "best epoch": f"{record['best_epoch']} of {record['epochs']}"}
-    facts |= {"time": f"{record['duration_s']:.1f} s", "hardware": record.get("hardware", ""), "numbers": record.get("precision", "")}
-    return facts | {f"version of {name}": text for name, text in record.get("versions", {}).items()}
-
-
 def runs_on(image_set: ImageSet, runs: Sequence[Run]) -> list[Run]:
     """Those trained on exactly these images."""
     return [run for run in runs if run.record["dataset_digest"] == image_set.digest]
@@ -149,48 +116,6 @@ def best_cell(cells: dict[str, Cell]) -> str | None:
     """The cell of highest mean validation accuracy: the test set chooses nothing."""
     scored = {name: cell.value("validation") for name, cell in cells.items() if cell.runs}
     return max(scored, key=scored.get) if scored else None
-
-
-_ORDERS = {
-    "test accuracy": ("test", False),
-    "validation accuracy": ("validation", False),
-    "newest first": ("created", False),
-    "fewest parameters": ("parameters", True),
-    "shortest training": ("seconds", True),
-}
-ORDERS = tuple(_ORDERS)
-
-
-def leaderboard(runs: Sequence[Run], order: str) -> pd.DataFrame:
-    """One row a run, sorted here and not in the browser, so that new rows do not disturb the order."""
-    table = pd.DataFrame([_row(run) for run in runs])
-    if table.empty:
-        return table
-    column, ascending = _ORDERS[order]
-    return table.sort_values([column, "run"], ascending=[ascending, True], na_position="last", ignore_index=True)
-
-
-def _row(run: Run) -> dict:
-    record, label = run.record, run_label(run)
-    test, validation = record.get("test", {}), record["validation"]
-    return {
-        "topology": run.topology,
-        "seed": run.seed,
-        "test": _times_100(test.get("accuracy")),
-        "interval": f"{100 * test['low']:.2f} – {100 * test['high']:.2f}" if test.get("low") is not None else "",
-        "validation": _times_100(validation["accuracy"]),
-        "parameters": record["parameters"],
-        "epochs": f"{record['best_epoch']} of {record['epochs']}",
-        "seconds": record["duration_s"],
-        "metrics": "metrics?" + urlencode({"metrics_run": label}),
-        "gradcam": "gradcam?" + urlencode({"gradcam_run": label}),
-        "created": record["created_at"],
-        "run": run.id,
-    }
-
-
-def _times_100(share: float | None) -> float | None:
-    return None if share is None else 100 * share
 
 
 def _figure(run: Run, measure: str) -> float | None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from cifake_core.evaluation import evaluating
 from cifake_core.evaluation.deduplicated import Deduplicated
-from cifake_core.evaluation.many import other_seeds
+from cifake_core.evaluation.over_seeds import other_seeds
 from cifake_core.metrics.at_threshold import at_threshold
 from cifake_core.metrics.intervals import Estimate
 from cifake_core.metrics.scores import DEFINITIONS

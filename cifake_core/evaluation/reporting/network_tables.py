@@ -1,0 +1,72 @@
+"""The table of networks as text: lines for a terminal, Markdown for a document, CSV for a spreadsheet, JSON whole."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from cifake_core.errors import BadInput
+from cifake_core.evaluation import exporting
+from cifake_core.store import artifacts
+
+ENDINGS = (".md", ".csv", ".json")
+_COLUMNS = ("network", "seeds", "epochs", "test, %", "without duplicates, %", "validation, %", "parameters", "seconds a run")
+_SPREADS = ("test", "without_duplicates", "validation", "seconds")
+
+
+def as_lines(table: dict) -> list[str]:
+    """For a terminal: columns aligned, the paper's figure last where it applies."""
+    rows = [_COLUMNS, *(_cells(row) for row in table["rows"])]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, *_notes(table)]
+
+
+def as_markdown(table: dict) -> str:
+    """A heading row, a row a network, and what the figures are."""
+    rows = [_COLUMNS, ["---"] * len(_COLUMNS), *(_cells(row) for row in table["rows"])]
+    body = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([body, "", *_notes(table), ""])
+
+
+def as_csv(table: dict) -> bytes:
+    """Numbers alone, shares of 1, a column a figure, nothing rounded; empty where there is none."""
+    return exporting.csv(pd.DataFrame([_flat(row) for row in table["rows"]]))
+
+
+def _flat(row: dict) -> dict:
+    known = {"network": row["network"], "seeds": " ".join(str(seed) for seed in row["seeds"]), "parameters": row["parameters"]}
+    figures = {f"{name}_{part}": (row[name] or {}).get(part) for name in _SPREADS for part in ("mean", "sd")}
+    return known | row["settings"] | figures
+
+
+def write(table: dict, out: Path) -> Path:
+    """In the form its ending names; raises BadInput for another ending."""
+    if out.suffix not in ENDINGS:
+        raise BadInput(f"A table of networks is written as {', '.join(ENDINGS)}, not as {out.name!r}; change the name's ending.")
+    forms = {".md": lambda: as_markdown(table).encode(), ".csv": lambda: as_csv(table), ".json": lambda: json.dumps(table, indent=1).encode()}
+    with artifacts.whole_file(out.absolute()) as temporary:
+        temporary.write_bytes(forms[out.suffix]())
+    return out
+
+
+def _cells(row: dict) -> list[str]:
+    shares = (_percent(row[name]) for name in ("test", "without_duplicates", "validation"))
+    asked, best = row["settings"].get("epochs", ""), row["best_epochs"]
+    epochs = f"{asked}, best {min(best)}" + (f" – {max(best)}" if max(best) > min(best) else "")
+    return [row["network"], str(len(row["seeds"])), epochs, *shares, f"{row['parameters']:,}", f"{row['seconds']['mean']:,.0f}"]
+
+
+def _percent(spread: dict | None) -> str:
+    if spread is None:
+        return "–"
+    return f"{100 * spread['mean']:.2f}" + (f" ± {100 * spread['sd']:.2f}" if spread["sd"] is not None else "")
+
+
+def _notes(table: dict) -> list[str]:
+    notes = ["Mean ± sample standard deviation over seeds, at threshold 0.5, the best on validation first."]
+    if table["n_test"]:
+        notes.append(f"{table['n_test']:,} test images, of which {table['n_seen']:,} also lie pixel by pixel in train or validation.")
+    if table["paper_accuracy"] is not None:
+        notes.append(f"The paper's best network (Bird and Lotfi 2024): {100 * table['paper_accuracy']:.2f} %.")
+    return notes

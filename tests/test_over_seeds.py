@@ -1,0 +1,112 @@
+"""The table of networks: seeds taken together, duplicates left out, written as text."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cifake_core.cli import app
+from cifake_core.detectors import runs
+from cifake_core.errors import BadInput, Damaged
+from cifake_core.evaluation.over_seeds import Spread, network_table, repeated
+from cifake_core.evaluation.reporting import network_tables
+from cifake_core.images.image_set import ImageSet
+from cifake_core.store import artifacts
+
+CELL = "16x1-64x1"
+
+
+@pytest.fixture
+def two_seeds(lab):
+    """A second seed of a network whose every third test logit is another's, and its accuracy as stored."""
+    first = next(run for run in runs.runs(lab) if run.topology == CELL)
+    folder = lab.runs / f"{CELL}-s1-0123456789"
+    shutil.copytree(first.folder, folder)
+    table = first.predictions("test")
+    table.loc[::3, "logit"] = -table.loc[::3, "logit"] - 0.01
+    table.to_parquet(folder / "predictions-test.parquet", index=False)
+    labels = ImageSet.open(lab, "tiny").manifest("test")["label"].to_numpy()
+    accuracy = float(((table["logit"] >= 0) == (labels == 1)).mean())
+    record = {**first.record, "id": folder.name, "settings": {**first.record["settings"], "seed": 1}}
+    record["test"] = {**record["test"], "accuracy": accuracy}
+    record["validation"] = {**record["validation"], "accuracy": 1.0}
+    artifacts.write_record(folder, record, [name for name in first.record["sha256"] if (folder / name).exists()])
+    return first, runs.open_run(lab, folder.name)
+
+
+def test_a_spread_is_mean_and_sample_deviation_and_one_value_has_none():
+    found = Spread.of([0.7, 0.9, 0.8])
+    assert (found.n, found.mean, found.sd) == (3, pytest.approx(0.8), pytest.approx(0.1))
+    assert Spread.of([0.5]).sd is None
+    assert Spread.of([]) is None
+
+
+def test_seeds_of_one_request_are_one_row_and_other_settings_are_another(lab, two_seeds):
+    first, second = two_seeds
+    other = runs.Run("x", first.folder, {**first.record, "settings": {**first.record["settings"], "epochs": 99}})
+    rows = repeated([second, other, first])
+    assert sorted(len(row.runs) for row in rows) == [1, 2]
+    together = next(row for row in rows if len(row.runs) == 2)
+    assert [run.seed for run in together.runs] == [0, 1]
+    assert together.accuracy("test").mean == pytest.approx((first.record["test"]["accuracy"] + second.record["test"]["accuracy"]) / 2)
+    assert rows[0] is together  # the better one on validation
+
+
+def test_the_table_judges_every_seed_also_without_the_images_it_has_seen(lab, two_seeds, monkeypatch):
+    first, second = two_seeds
+    test = ImageSet.open(lab, "tiny").manifest("test")
+    inside = set(test["image_id"][::4])
+    monkeypatch.setattr("cifake_core.evaluation.over_seeds.seen_in", lambda ids, _train: np.isin(ids, list(inside)))
+    table = network_table(lab, "tiny")
+    row = next(row for row in table["rows"] if row["network"] == CELL)
+    assert (table["n_test"], table["n_seen"]) == (len(test), len(test[::4]))
+    assert row["seeds"] == [0, 1]
+    kept = ~test["image_id"].isin(inside).to_numpy()
+    expected = []
+    for run in (first, second):
+        right = (run.predictions("test")["logit"].to_numpy() >= 0) == (test["label"].to_numpy() == 1)
+        assert right.mean() == pytest.approx(run.record["test"]["accuracy"])
+        expected.append(right[kept].mean())
+    assert row["without_duplicates"]["values"] == pytest.approx(expected)
+    assert row["without_duplicates"]["mean"] != row["test"]["mean"]
+
+
+def test_predictions_of_other_images_are_named_and_not_counted(lab, two_seeds):
+    _, second = two_seeds
+    table = second.predictions("test")
+    table["image_id"] = table["image_id"].to_numpy()[::-1]
+    table.to_parquet(second.folder / "predictions-test.parquet", index=False)
+    artifacts.write_record(second.folder, second.record, list(second.record["sha256"]))
+    with pytest.raises(Damaged, match="of other images"):
+        network_table(lab, "tiny")
+
+
+def test_the_command_prints_a_row_a_network_and_writes_what_the_ending_names(lab, two_seeds, tmp_path):
+    def command(*words):
+        return CliRunner().invoke(app, ["table", "--dataset", "tiny", *words], catch_exceptions=False).stdout
+
+    told = command("--json")
+    rows = json.loads(told)["rows"]
+    assert [row["network"] for row in rows].count(CELL) == 1
+    mean, sd = (100 * next(row for row in rows if row["network"] == CELL)["test"][part] for part in ("mean", "sd"))
+    assert f"{mean:.2f} ± {sd:.2f}" in command("--out", str(tmp_path / "table.md"))
+    assert f"| {mean:.2f} ± {sd:.2f} |" in (tmp_path / "table.md").read_text()
+    command("--out", str(tmp_path / "table.csv"))
+    flat = pd.read_csv(io.BytesIO((tmp_path / "table.csv").read_bytes())).set_index("network")
+    assert flat.loc[CELL, "test_sd"] == pytest.approx(sd / 100)
+    assert flat.loc[CELL, "epochs"] == rows[0]["settings"]["epochs"]
+    command("--out", str(tmp_path / "table.json"))
+    assert json.loads((tmp_path / "table.json").read_text()) == json.loads(told)
+    with pytest.raises(BadInput, match="ending"):
+        network_tables.write(json.loads(told), tmp_path / "table.xlsx")
+    assert sorted(path.name for path in tmp_path.glob("table*")) == ["table.csv", "table.json", "table.md"]
+
+
+def test_a_set_without_runs_says_how_to_train_one(lab):
+    shutil.rmtree(lab.runs)
+    told = CliRunner().invoke(app, ["table", "--dataset", "tiny"], catch_exceptions=False).stdout
+    assert "No run on 'tiny' yet" in told
