@@ -53,22 +53,6 @@ def values(table: pd.DataFrame | list[dict]) -> dict:
     return {"values": table}
 
 
-def rule(axis: str, at: float) -> dict:
-    return {
-        "data": values([{"at": at}]),
-        "mark": {"type": "rule", "strokeWidth": 2, "color": colours()["threshold"]},
-        "encoding": {axis: {"field": "at", "type": "quantitative"}},
-    }
-
-
-def shade(low: float, high: float) -> dict:
-    return {
-        "data": values([{"from": low, "to": high}]),
-        "mark": {"type": "rect", "opacity": 0.18, "color": colours()["muted"]},
-        "encoding": {"x": {"field": "from", "type": "quantitative"}, "x2": {"field": "to"}},
-    }
-
-
 def line(table: pd.DataFrame, x: str, y: str, titles: tuple[str, str], *, y_domain=(0, 1), x_domain=(0, 1)) -> dict:
     return {
         "data": values(table),
@@ -82,19 +66,6 @@ def line(table: pd.DataFrame, x: str, y: str, titles: tuple[str, str], *, y_doma
             "order": {"value": 0},
         },
     }  # fmt: skip
-
-
-def here(x: str, y: str, at: tuple[float | None, float | None]) -> dict:
-    """The threshold's place on a curve."""
-    return {
-        "data": values([{x: at[0], y: at[1]}] if None not in at else []),
-        "mark": {"type": "point", "filled": True, "size": 110, "color": colours()["threshold"], "opacity": 1},
-        "encoding": {
-            "x": {"field": x, "type": "quantitative"},
-            "y": {"field": y, "type": "quantitative"},
-            "tooltip": [{"field": x, "format": ".2%"}, {"field": y, "format": ".2%"}],
-        },
-    }
 
 
 def diagonal(x: str, y: str) -> dict:

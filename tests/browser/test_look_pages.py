@@ -256,15 +256,23 @@ def test_the_threshold_moves_matrix_numbers_and_images_together(page, settled, s
     assert page.locator('button[data-pick="TP"] .big').inner_text() == f"{counts.tp:,}"
     assert page.locator('button[data-pick="FP"] .big').inner_text() == f"{counts.fp:,}"
     wait_for_ids(page, ids(scores, Selection("called fake"), 0.505))
+    page.get_by_role("img", name="the threshold stands at 0.505").wait_for()
+    found = f"{100 * counts.tp / (counts.tp + counts.fn):.2f} % of fakes found"
+    page.get_by_role("img", name=found).wait_for()
 
 
 def test_every_panel_of_charts_draws_without_a_fault(page, settled):
     page.goto("/metrics")
     settled(page)
-    for panel in ("By class", "Unsure", "Curves"):
+    for panel, alt in (("By class", "right verdicts by class"), ("Unsure", "Accuracy against coverage"), ("Curves", "ROC curve")):
         page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True).click()
         settled(page)
-        page.get_by_test_id("stVegaLiteChart").first.wait_for()
+        page.get_by_role("img", name=alt).locator("svg path").nth(1).wait_for()
+    chart = page.get_by_role("img", name="Scores of real images")
+    chart.hover()
+    told = chart.locator(".tip")
+    told.wait_for()
+    assert re.fullmatch(r"[\d.]+ – [\d.]+ %\n\d+ real\n\d+ fake", told.inner_text())
     page.goto("/metrics?metrics_view=Numbers&metrics_unseen=true")
     settled(page)
     page.get_by_test_id("stVegaLiteChart").nth(2).wait_for()

@@ -12,9 +12,9 @@ from cifake_core.evaluation.thresholds import Threshold
 from cifake_core.metrics.at_threshold import at_threshold
 from cifake_core.metrics.intervals import Estimate, share
 from cifake_core.metrics.scores import DEFINITIONS
-from pages.look.measures import kept
+from pages.look.measures import kept, threshold_charts
 from pages.look.measures.matrix import Cell, matrix
-from pages.shared import cached, figures
+from pages.shared import cached
 from pages.shared.gallery import CELLS, View
 from pages.shared.palette import colours
 from pages.shared.pickers import percent
@@ -150,17 +150,17 @@ def panels(view: View, selection: Selection) -> None:
 
 def _curves(view: View, selection: Selection) -> None:
     found, made = at_threshold(view.scores.confusion(view.threshold)), cached.curves_of(view.scores)
-    figures.score_histogram(made["histogram"], view.threshold)
+    threshold_charts.score_histogram(made["histogram"], view.threshold)
     st.caption(
         "How the network scores the images: what lies on the wrong side of the line is a mistake. Heights grow with the square root of the count."
     )
     left, right = st.columns(2)
     specificity = found["specificity"].value
     with left:
-        figures.roc(made["roc"], (None if specificity is None else 1 - specificity, found["recall"].value))
+        threshold_charts.roc(made["roc"], (None if specificity is None else 1 - specificity, found["recall"].value))
         st.caption("ROC: fakes found for each share of reals accused; the dot is the threshold.")
     with right:
-        figures.precision_recall(made["precision_recall"], (found["recall"].value, found["precision"].value))
+        threshold_charts.precision_recall(made["precision_recall"], (found["recall"].value, found["precision"].value))
         st.caption("Precision–recall: how clean the catch stays as more fakes are found.")
 
 
@@ -199,7 +199,7 @@ def _by_class(view: View, selection: Selection) -> None:
         matrix(heads, lines, key="metrics_classes", label="Confusion matrix by class", on_pick=pick, picked=_picked(selection), dense=True)
         st.caption("Each class by truth and verdict, counts and shares of its reals or fakes; the stronger the colour of a mistake, the larger its share. Click to see the images.")
     with right:
-        figures.class_accuracy(rows)
+        threshold_charts.class_accuracy(rows)
         st.caption("Right verdicts by class, with 95 % intervals: a low blue dot is a class whose photographs are accused.")
 
 
@@ -212,10 +212,10 @@ def _unsure(view: View, selection: Selection) -> None:
     table = kept.coverage_of(view.scores, view.threshold)
     left, right = st.columns(2)
     with left:
-        figures.coverage(table, band)
+        threshold_charts.coverage(table, band)
         st.caption("Leaving out the unsure images buys accuracy on the others; the ribbon is the 95 % interval.")
     with right:
-        figures.score_histogram(cached.curves_of(view.scores)["histogram"], view.threshold, band)
+        threshold_charts.score_histogram(cached.curves_of(view.scores)["histogram"], view.threshold, band)
         st.caption("The shaded band gets no verdict.")
     here = table.iloc[(table["band"] - band).abs().argmin()]
     if here["accuracy"] is not None and np.isfinite(here["accuracy"]):

@@ -9,9 +9,9 @@ from cifake_core.metrics.at_threshold import at_threshold
 from cifake_core.metrics.intervals import Estimate
 from cifake_core.metrics.scores import DEFINITIONS
 from cifake_core.store.workspace import Workspace
-from pages.look.measures import kept
+from pages.look.measures import figures, kept
 from pages.look.measures.dashboard import WORDS, interval, shown
-from pages.shared import cached, charts, figures
+from pages.shared import cached, charts
 from pages.shared.gallery import ANY, CELLS, View
 from pages.shared.pickers import percent
 
