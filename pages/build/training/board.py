@@ -73,7 +73,7 @@ def _networks(kept: list[Run], order: str) -> None:
             "topology": column.TextColumn("Network", pinned=True),
             "seeds": column.TextColumn("Seeds"),
             "test": column.NumberColumn("Test accuracy, mean", format="%.2f %%"),
-            "sd": column.NumberColumn("± sd, points", format="%.2f", help="Sample standard deviation over the seeds; empty for one seed."),
+            "sd": column.TextColumn("± sd, points", help="Sample standard deviation over the seeds; – for one seed."),
             "validation": column.NumberColumn("Validation", format="%.2f %%"),
             "parameters": column.NumberColumn("Parameters", format="localized"),
             "epochs": column.NumberColumn("Epochs, at most"),

@@ -43,9 +43,9 @@ def _network(row: Repeated) -> dict:
     first = row.runs[0].record
     return {
         "topology": row.runs[0].topology,
-        "seeds": ", ".join(str(run.seed) for run in row.runs),
+        "seeds": _named([run.seed for run in row.runs]),
         "test": _times_100(test and test.mean),
-        "sd": _times_100(test and test.sd),
+        "sd": f"± {100 * test.sd:.2f}" if test and test.sd is not None else "–",
         "validation": _times_100(validation.mean),
         "parameters": first["parameters"],
         "epochs": row.settings.get("epochs"),
@@ -54,6 +54,10 @@ def _network(row: Repeated) -> dict:
         "seconds": row.seconds().mean,
         "created": max(run.record["created_at"] for run in row.runs),
     }
+
+
+def _named(seeds: list[int]) -> str:
+    return ", ".join(map(str, seeds)) if len(seeds) <= 5 else f"{len(seeds)}: {min(seeds)} – {max(seeds)}"
 
 
 def _row(run: Run) -> dict:
