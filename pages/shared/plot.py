@@ -1,7 +1,7 @@
 """A chart that a page's first view or every step of a slider can afford: a few curves, bars and dots, drawn by a small component.
 
-A chart library costs the browser half a second when a page is first opened and a third of a step of the threshold
-(`benchmarks/RESULTS.md`), so what follows the threshold is drawn here and everything else with Vega-Lite (`vega.py`).
+A chart library cost the browser up to half a second when a page was first opened and a quarter of each step of the
+threshold (`benchmarks/RESULTS.md`), so what follows the threshold is drawn here and everything else with Vega-Lite (`vega.py`).
 Values become shares of an axis in this module; the browser (plot.js, plot.css) knows no scales. Lines live in a drawing
 that is stretched over the chart, words and dots lie over it by per cent, so that neither is distorted at any width.
 """
