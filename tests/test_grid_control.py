@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cifake_core.detectors import estimating, networks, run_index, runs, training, units, wishes, workers
+from cifake_core.detectors import estimating, run_index, runs, training, units, wishes, workers
 from cifake_core.detectors.estimating import EstimateTraining, makespan
 from cifake_core.detectors.grid import TrainGrid
-from cifake_core.detectors.presets import preset
-from cifake_core.detectors.request import TrainSettings
-from cifake_core.detectors.state import Epoch, State
 from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import cells, launching, queue
-from cifake_core.progress import silent
 from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
@@ -182,22 +178,6 @@ def test_an_estimate_is_linear_in_epochs_counts_finished_cells_as_nothing_and_me
     )
     assert longest - longer == pytest.approx(longer - fresh["seconds"], rel=0.1, abs=0.02)
     assert not list((lab.runs / ".unfinished").glob("*/*"))
-
-
-def test_epochs_that_see_squares_of_the_images_count_by_their_pixels(lab, monkeypatch):
-    unit, recipe = TrainSettings("small", epochs=8, patience=0), preset("small").recipe
-    network = networks.build("small")
-
-    def fit(data, settings, _folder):
-        works = [recipe.work(epoch, settings.epochs) for epoch in range(1, settings.epochs + 1)]
-        return State(network, None, [Epoch(n + 1, 0, 0, 0, 0, 0.01 * len(data.train) * work) for n, work in enumerate(works)], {})
-
-    monkeypatch.setattr(training, "fit", fit)
-    digest = ImageSet.open(lab, "tiny").digest
-    _, pace = estimating._time_unit(lab, "tiny", digest, 0, unit, silent)
-    assert pace.image_s == pytest.approx(0.01)
-    assert sum(estimating._work(unit)) == pytest.approx(6 * (24 / 32) ** 2 + 2)
-    assert estimating._work(replace(unit, topology="16x1-32x1")) == [1] * 8
 
 
 def test_cells_are_handed_to_the_next_free_worker():

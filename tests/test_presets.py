@@ -79,37 +79,6 @@ def test_every_varied_image_is_its_own_image_moved_and_maybe_mirrored():
     assert {flip for _, _, flip in moves} == {1, -1}
 
 
-def test_a_square_cut_out_is_a_part_of_its_own_image_from_anywhere_in_it():
-    pixels = torch.randint(0, 256, (200, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    seen = augmenting.varied(pixels, Recipe(mirror=True, crop=6), torch.Generator().manual_seed(0), side=6)
-    assert seen.shape == (200, 3, 6, 6)
-    places = set()
-    for image, cut in zip(pixels.numpy(), seen.numpy(), strict=True):
-        squares = {(y, x): image[:, y : y + 6, x : x + 6] for y in range(3) for x in range(3)}
-        fits = [(y, x, flip) for (y, x), square in squares.items() for flip in (1, -1) if np.array_equal(square[:, :, ::flip], cut)]
-        assert len(fits) == 1
-        places |= set(fits)
-    assert len(places) == 3 * 3 * 2
-
-
-def test_the_first_epochs_see_squares_and_the_last_whole_images(data, tmp_path, monkeypatch):
-    recipe = Recipe(crop=24, crop_until=0.75)
-    assert [recipe.side(done / 8, 32) for done in range(8)] == [24] * 6 + [32] * 2
-    assert {recipe.side(done / 8, 16) for done in range(8)} == {16}  # no square larger than the image
-    assert {Recipe().side(done / 8, 32) for done in range(8)} == {32}
-    sides, forward = [], networks.ResidualNet.forward
-
-    def watched(self, images):
-        if self.training:
-            sides.append(images.shape[-1])
-        return forward(self, images)
-
-    monkeypatch.setattr(networks.ResidualNet, "forward", watched)
-    training.fit(data, replace(SETTINGS, epochs=4), tmp_path)
-    steps = len(sides) // 4
-    assert sides == [24] * (3 * steps) + [32] * steps
-
-
 def test_images_are_varied_by_the_draw_alone_and_not_at_all_where_the_recipe_says_so():
     pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
     recipe = Recipe(shift=1, mirror=True)

@@ -38,14 +38,13 @@ _EPOCHS = 3  # of each attempt; the first warms up
 class Pace:
     """What training one cell costs on this machine, in seconds."""
 
-    image_s: float  # a training image in one epoch that sees whole images, its share of validation included
+    image_s: float  # a training image in one epoch, its share of validation included
     epoch_s: float  # saving an epoch
     score_s: float  # scoring one image at the end
     start_s: float  # until the first image is seen: the process, torch, the images' checksums
 
-    def unit_s(self, epochs: Sequence[float], images: int, scored: int) -> float:
-        """`epochs`: the work of each, `Recipe.work`."""
-        return sum(work * images * self.image_s + self.epoch_s for work in epochs) + scored * self.score_s
+    def unit_s(self, epochs: int, images: int, scored: int) -> float:
+        return epochs * (images * self.image_s + self.epoch_s) + scored * self.score_s
 
 
 @dataclass(frozen=True)
@@ -97,14 +96,8 @@ def _cell(
         return {**said, "seconds": 0.0, "state": "finished"}
     rows, done = image_set.record["rows"], half_done.get(identity, 0)
     held_out = round(0.1 * rows["train"])
-    seconds = pace.unit_s(_work(unit)[done:], rows["train"] - held_out, held_out + rows.get("test", 0))
+    seconds = pace.unit_s(max(0, unit.epochs - done), rows["train"] - held_out, held_out + rows.get("test", 0))
     return {**said, "seconds": round(seconds, 2), "state": "interrupted" if done else "new"}
-
-
-def _work(unit: TrainSettings) -> list[float]:
-    """Of each epoch; 1 = all pixels of all images."""
-    recipe = trainable.recipe(unit.topology)
-    return [recipe.work(epoch, unit.epochs) for epoch in range(1, unit.epochs + 1)]
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:
@@ -186,7 +179,7 @@ def _time_unit(
             whole_s = time.perf_counter() - clock
         on_progress(1, 2, unit.topology)
         lasting = [epoch.duration_s for epoch in state.history]
-        epoch_s = sum(lasting[1:]) / sum(_work(short)[1:])
+        epoch_s = sum(lasting[1:]) / len(lasting[1:])
         if epoch_s >= _LONG_ENOUGH_S or images == len(data.train):
             break
         images = min(4 * images, len(data.train))

@@ -1,8 +1,8 @@
 """Two networks beyond the paper's grid, as plain values: `small` for a CPU, `strong` for a GPU. No torch here.
 
 Residual networks (He et al. 2016) with batch normalisation, mean and maximum of the last places, trained from scratch
-at 32 pixels with AdamW, the rate up and down once (Smith and Topin 2018), mirror images and small shifts. `small` spends
-its time on squares cut out of the images and sees whole ones last: nearly half the cost an epoch. The best epoch is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
+at 32 pixels with AdamW, the rate up and down once (Smith and Topin 2018), mirror images and small shifts. The best epoch
+is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
 Command: `python -m cifake_core train --dataset cifake --preset small --seeds 0,1,2`.
 """
 
@@ -20,8 +20,6 @@ class Recipe:
     warmup: float = 0.0  # share of the training in which the rate rises; then it falls along a cosine; 0 = one rate
     shift: int = 0  # pixels an image is moved at most, either way; what comes in is its edge mirrored
     mirror: bool = False  # left and right exchanged in half of the images
-    crop: int = 0  # pixels of a side of the square that is cut out of an image at random; 0 = whole images
-    crop_until: float = 0.75  # share of the epochs that see squares; the last ones see whole images, as a test does
 
     def rate(self, done: float) -> float:
         """Share of the learning rate that holds when this share (0 to 1) of the training is done."""
@@ -31,18 +29,10 @@ class Recipe:
             return 0.04 + 0.96 * done / self.warmup  # not from zero: the first steps would teach nothing
         return (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
 
-    def side(self, done: float, whole: int) -> int:
-        """Side in pixels of what an epoch sees that begins when this share of the training is done."""
-        return min(self.crop, whole) if self.crop and done < self.crop_until else whole
-
-    def work(self, epoch: int, epochs: int, whole: int = 32) -> float:
-        """Share of the pixels of whole images that epoch (from 1) sees: what its time is roughly proportional to."""
-        return (self.side((epoch - 1) / epochs, whole) / whole) ** 2
-
     @property
     def varies(self) -> bool:
         """Whether an image looks different from epoch to epoch."""
-        return self.shift > 0 or self.mirror or self.crop > 0
+        return self.shift > 0 or self.mirror
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ PRESETS = {
             title="Small: under 300,000 parameters, for a CPU",
             channels=(24, 48, 64, 72),
             blocks=(0, 1, 1, 1),
-            recipe=Recipe(weight_decay=0.02, warmup=0.2, shift=2, mirror=True, crop=24),
+            recipe=Recipe(weight_decay=0.02, warmup=0.2, shift=2, mirror=True),
             epochs=24,
             batch_size=128,
             learning_rate=4e-3,

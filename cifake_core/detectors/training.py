@@ -125,13 +125,13 @@ def _train_once(
     recipe, draw = trainable.recipe(settings.topology), torch.Generator().manual_seed(settings.seed * 100_003 + number)
     order = torch.randperm(n, generator=draw).to(device)
     loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
-    batches, side = -(-n // size), recipe.side((number - 1) / settings.epochs, train.pixels.shape[-1])
+    batches = -(-n // size)
     state.network.train()
     for batch in range(batches):
         drawn = order[batch * size : (batch + 1) * size]
         labels, images = train.labels[drawn], train.pixels[train.rows[drawn]]
         if recipe.varies:
-            images = augmenting.varied(images, recipe, draw, side)
+            images = augmenting.varied(images, recipe, draw)
         _set_rate(state.optimizer, settings, recipe.rate((number - 1 + batch / batches) / settings.epochs))
         with hardware.autocast(device, precision):
             logits = state.network(networks.as_input(images)).float()

@@ -5,7 +5,7 @@ import streamlit as st
 
 from cifake_core.detectors import estimating
 from cifake_core.detectors.grid import TrainGrid
-from cifake_core.detectors.presets import PRESETS, Preset, Recipe
+from cifake_core.detectors.presets import PRESETS, Preset
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
@@ -105,17 +105,8 @@ def _described(preset: Preset) -> None:
         st.caption(
             f"Trained with AdamW (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
             f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random. "
-            f"{_cut(recipe)}Outside the paper's grid: its results stand in the leaderboard and under Cell."
+            "Outside the paper's grid: its results stand in the leaderboard and under Cell."
         )
-
-
-def _cut(recipe: Recipe) -> str:
-    if not recipe.crop:
-        return ""
-    return (
-        f"To save time the first {100 * recipe.crop_until:.0f} % of the epochs see a square of {recipe.crop} × {recipe.crop} pixels of each image, "
-        "the last ones the whole image. "
-    )
 
 
 def _toggle_cell() -> None:
