@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 
 from cifake_core.detectors import runs, trainable, workers
 from cifake_core.detectors.grid import TrainGrid
@@ -31,7 +32,7 @@ from cifake_core.store.workspace import Workspace
 _PACES = ".paces.json"  # in the folder of runs
 _FIRST_IMAGES = 256  # of the first attempt to time a cell
 _LONG_ENOUGH_S = 0.5  # an epoch shorter than this is timed again with four times the images
-_EPOCHS = 3  # of each attempt; the first warms up
+_EPOCHS = 4  # of each attempt; the first warms up, the median of the others counts
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,14 @@ def _time_unit(
             whole_s = time.perf_counter() - clock
         on_progress(1, 2, unit.topology)
         lasting = [epoch.duration_s for epoch in state.history]
-        epoch_s = sum(lasting[1:]) / len(lasting[1:])
+        epoch_s = median(lasting[1:])
         if epoch_s >= _LONG_ENOUGH_S or images == len(data.train):
             break
         images = min(4 * images, len(data.train))
-    clock = time.perf_counter()
-    device = next(state.network.parameters()).device
-    scoring.logits_of(state.network, scoring.on_device(few.train.pixels, device))
-    score_s = (time.perf_counter() - clock) / images
+    pixels, passes = scoring.on_device(few.train.pixels, next(state.network.parameters()).device), []
+    for _ in range(2):  # the first prepares what batches of a new size need: on few images it would count many times over
+        clock = time.perf_counter()
+        scoring.logits_of(state.network, pixels)
+        passes.append(time.perf_counter() - clock)
+    score_s = passes[1] / images
     return began, Pace(epoch_s / images, max(0.0, whole_s - sum(lasting)) / _EPOCHS, score_s, 0.0)

@@ -12,7 +12,8 @@ from cifake_core import hardware
 from cifake_core.detectors.networks import as_input
 from cifake_core.progress import Progress, silent
 
-BATCH = 500
+BATCH = 500  # images at a time on a GPU
+CPU_BATCH = 125  # a processor's caches hold what a layer makes of them: a third faster than 500, and a quarter of the memory
 
 
 @contextmanager
@@ -45,9 +46,12 @@ def logits_of(
 ) -> np.ndarray:
     """images uint8 (N, 3, H, W) on the network's device → float32 logits, 1 = fake: (N,), or those of `rows` (n,)."""
     rows = torch.arange(len(images), device=images.device) if rows is None else rows
-    parts = []
+    size = CPU_BATCH if images.device.type == "cpu" else BATCH
+    # written into one tensor: small ones kept between the large ones of each batch would scatter the heap, which then grows
+    logits = torch.empty(len(rows), device=images.device)
     with inference(network), hardware.autocast(images.device, precision):
-        for batch in rows.split(BATCH):
-            on_progress(BATCH * len(parts), len(rows), "Scoring images")
-            parts.append(network(as_input(images[batch])).float())
-    return torch.cat(parts).cpu().numpy() if len(rows) else np.empty(0, np.float32)
+        for start in range(0, len(rows), size):
+            on_progress(start, len(rows), "Scoring images")
+            batch = rows[start : start + size]
+            logits[start : start + len(batch)] = network(as_input(images[batch])).float()
+    return logits.cpu().numpy()
