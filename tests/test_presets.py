@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from typer.testing import CliRunner
 
 from cifake_core.cli import app
 from cifake_core.detectors import augmenting, checkpoints, loading, networks, runs, trainable, training
+from cifake_core.detectors.muon import Muon, orthogonal
 from cifake_core.detectors.presets import PRESETS, Preset, Recipe, preset
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput
@@ -52,16 +54,46 @@ def test_the_rate_rises_falls_to_zero_and_the_papers_stays():
 
 
 def test_the_rate_of_each_step_follows_from_where_the_training_stands(data, tmp_path, monkeypatch):
-    seen, step = [], torch.optim.AdamW.step
+    seen, step = [], Muon.step
 
-    def watched(self, *args, **kwargs):
+    def watched(self):
         seen.append(self.param_groups[0]["lr"])
-        return step(self, *args, **kwargs)
+        step(self)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    monkeypatch.setattr(Muon, "step", watched)
     training.fit(data, SETTINGS, tmp_path)
     rate = preset("small").recipe.rate
     assert seen == pytest.approx([4e-3 * rate(number / len(seen)) for number in range(len(seen))])
+
+
+@pytest.mark.parametrize("shape", [(24, 27), (72, 576), (40, 9)])
+def test_a_matrix_made_orthogonal_keeps_its_directions_and_loses_its_sizes(shape):
+    u, _, v = torch.linalg.svd(torch.randn(shape, generator=torch.Generator().manual_seed(0)), full_matrices=False)
+    sizes = torch.logspace(0, -1.5, len(v))
+    made = u.T @ orthogonal(u * sizes @ v) @ v.T  # in the basis of its own directions
+    assert ((made.diagonal() > 0.6) & (made.diagonal() < 1.3)).all()
+    assert (made - made.diagonal().diag()).abs().max() < 1e-4
+    assert not orthogonal(torch.zeros(shape)).any()
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 3, 3), (40, 1, 3, 3)])
+def test_muon_steps_a_convolution_by_its_rate_whatever_the_gradients_size_and_the_rest_as_adamw_does(shape):
+    convolution = nn.Parameter(torch.zeros(shape))
+    linear, twin = (nn.Parameter(torch.linspace(-1, 1, 12).view(3, 4)) for _ in range(2))
+    muon = Muon([convolution, linear], lr=0.01, weight_decay=0.1)
+    adamw = torch.optim.AdamW([twin], lr=0.01, weight_decay=0.1)
+    random = torch.Generator().manual_seed(0)
+    for size in (1e-4, 1.0, 10.0):
+        before = convolution.detach().clone()
+        convolution.grad = size * torch.randn(shape, generator=random)
+        linear.grad = size * torch.randn(3, 4, generator=random)
+        twin.grad = linear.grad.clone()
+        muon.step()
+        adamw.step()
+        moved = convolution.detach() - before * (1 - 0.01 * 0.1)
+        assert moved.square().mean().sqrt() == pytest.approx(0.01 * 0.2, rel=0.25)
+        assert (moved * convolution.grad).sum() < 0  # downhill
+        torch.testing.assert_close(linear, twin)
 
 
 def test_every_varied_image_is_its_own_image_moved_and_maybe_mirrored():
@@ -159,4 +191,4 @@ def test_the_page_plans_a_preset_as_one_network_with_its_command():
     plan = Plan("tiny", "small", (), (0, 1), **preset("small").settings())
     assert plan.names() == ["small"]
     assert plan.arguments() == {"dataset": "tiny", "topologies": ["small"], "seeds": [0, 1], **preset("small").settings()}
-    assert plan.command() == "python -m cifake_core train --dataset tiny --preset small --seeds 0,1 --epochs 24"
+    assert plan.command() == "python -m cifake_core train --dataset tiny --preset small --seeds 0,1 --epochs 16"

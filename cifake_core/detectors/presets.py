@@ -1,8 +1,8 @@
 """Two networks beyond the paper's grid, as plain values: `small` for a CPU, `strong` for a GPU. No torch here.
 
 Residual networks (He et al. 2016) with batch normalisation, mean and maximum of the last places, trained from scratch
-at 32 pixels with AdamW, the rate up and down once (Smith and Topin 2018), mirror images and small shifts. The best epoch
-is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
+at 32 pixels with Muon (Jordan et al. 2024) or AdamW, the rate up and down once (Smith and Topin 2018), mirror images and
+small shifts. The best epoch is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
 Command: `python -m cifake_core train --dataset cifake --preset small --seeds 0,1,2`.
 """
 
@@ -16,7 +16,8 @@ from cifake_core.errors import BadInput
 class Recipe:
     """How a network is trained besides its settings. As it stands: the paper's Adam at one rate, images as they are."""
 
-    weight_decay: float = 0.0  # AdamW's; 0 = Adam
+    weight_decay: float = 0.0  # decoupled; 0 = Adam's
+    muon: bool = False  # the convolutions' optimizer (`muon.py`) instead of AdamW
     warmup: float = 0.0  # share of the training in which the rate rises; then it falls along a cosine; 0 = one rate
     shift: int = 0  # pixels an image is moved at most, either way; what comes in is its edge mirrored
     mirror: bool = False  # left and right exchanged in half of the images
@@ -78,8 +79,8 @@ PRESETS = {
             title="Small: under 300,000 parameters, for a CPU",
             channels=(24, 48, 64, 72),
             blocks=(0, 1, 1, 1),
-            recipe=Recipe(weight_decay=0.02, warmup=0.2, shift=2, mirror=True),
-            epochs=24,
+            recipe=Recipe(weight_decay=0.02, muon=True, warmup=0.2, shift=2, mirror=True),
+            epochs=16,
             batch_size=128,
             learning_rate=4e-3,
         ),

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from cifake_core import hardware
 from cifake_core.detectors import augmenting, checkpoints, networks, scoring, trainable
+from cifake_core.detectors.muon import Muon
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.state import Epoch, State
 from cifake_core.errors import BadInput, OutOfMemory
@@ -83,10 +84,15 @@ def _fresh_state(settings: TrainSettings, device: torch.device) -> State:
         torch.manual_seed(settings.seed)
         network = networks.build(settings.topology)
     network = network.to(device, memory_format=torch.channels_last)
-    decay = trainable.recipe(settings.topology).weight_decay
-    kind = torch.optim.AdamW if decay else torch.optim.Adam
-    optimizer = kind(network.parameters(), lr=settings.learning_rate, weight_decay=decay, fused=True)
-    return State(network, optimizer, [], {})
+    return State(network, _optimizer(network, settings), [], {})
+
+
+def _optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    recipe = trainable.recipe(settings.topology)
+    if recipe.muon:
+        return Muon(network.parameters(), settings.learning_rate, recipe.weight_decay)
+    kind = torch.optim.AdamW if recipe.weight_decay else torch.optim.Adam
+    return kind(network.parameters(), lr=settings.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
 
 def _finished(state: State, settings: TrainSettings) -> bool:

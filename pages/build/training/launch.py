@@ -103,7 +103,7 @@ def _described(preset: Preset) -> None:
     with st.container(border=True):
         st.markdown(f"{preset.title}. Channels {stages}, {blocks} residual blocks, {preset.parameters():,} parameters.")
         st.caption(
-            f"Trained with AdamW (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
+            f"Trained with {'Muon' if recipe.muon else 'AdamW'} (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
             f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random. "
             "Outside the paper's grid: its results stand in the leaderboard and under Cell."
         )
