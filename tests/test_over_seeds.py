@@ -16,6 +16,7 @@ from cifake_core.evaluation.over_seeds import Spread, network_table, repeated
 from cifake_core.evaluation.reporting import network_tables
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store import artifacts
+from pages.build.training.tables import leaderboard, networks
 
 CELL = "16x1-64x1"
 
@@ -73,6 +74,30 @@ def test_the_table_judges_every_seed_also_without_the_images_it_has_seen(lab, tw
         expected.append(right[kept].mean())
     assert row["without_duplicates"]["values"] == pytest.approx(expected)
     assert row["without_duplicates"]["mean"] != row["test"]["mean"]
+
+
+def test_a_run_on_test_images_alone_has_its_row_last_and_breaks_no_list(lab, two_seeds):
+    first, _ = two_seeds
+    record = {name: value for name, value in first.record.items() if name != "validation"}
+    record["settings"] = {"topology": "commfor-384", "seed": 0, "detector": "theirs"}
+    folder = lab.runs / "commfor-384-s0-0123456789"
+    shutil.copytree(first.folder, folder)
+    artifacts.write_record(folder, record | {"id": folder.name}, ["predictions-test.parquet"])
+    table = network_table(lab, "tiny")
+    assert table["rows"][-1]["network"] == "commfor-384"
+    assert table["rows"][-1]["validation"] is None
+    assert any(line.startswith("commfor-384  1      –") for line in network_tables.as_lines(table))
+    assert "commfor-384" in CliRunner().invoke(app, ["runs"], catch_exceptions=False).stdout
+    on_it = runs.runs(lab)
+    assert len(leaderboard(on_it, "validation accuracy")) == len(on_it)
+    assert "commfor-384" in set(networks(on_it, "test accuracy")["topology"])
+
+
+def test_runs_of_a_preset_whose_numbers_were_others_are_not_seeds_of_todays(lab, two_seeds):
+    first, second = two_seeds
+    of_old = [runs.Run(run.id, run.folder, run.record | {"preset": {"epochs": 24}}) for run in (first, second)]
+    assert [len(row.runs) for row in repeated([first, of_old[1]])] == [1, 1]
+    assert [len(row.runs) for row in repeated(of_old)] == [2]
 
 
 def test_predictions_of_other_images_are_named_and_not_counted(lab, two_seeds):

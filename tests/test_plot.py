@@ -115,4 +115,6 @@ def test_coverage_has_its_ribbon_and_the_chosen_band_as_a_dot(drawn):
     assert dot["x"] == [0]  # the axis begins where the last verdicts are left
     assert ribbon["low"][0] < ribbon["high"][0]
     assert "90.00 % get a verdict, 95.00 %" in drawn["alt"]
+    threshold_charts.coverage(table, 0.2)  # no image gets a verdict: no other band's figures are shown for it
+    assert not marks(drawn, "dots")
     threshold_charts.coverage(table[:0], 0.1)

@@ -145,6 +145,26 @@ def test_a_stopped_preset_goes_on_to_the_bits_of_an_uninterrupted_one(data, tmp_
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_a_checkpoint_of_another_optimizer_is_not_gone_on_with(data, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(training, "Muon", lambda parameters, lr, decay: torch.optim.AdamW(parameters, lr, weight_decay=decay))
+    with pytest.raises(InterruptedError):
+        training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(1))
+    monkeypatch.undo()
+    whole = training.fit(data, SETTINGS, tmp_path / "whole").network.state_dict()
+    started_over = training.fit(data, SETTINGS, tmp_path / "stopped").network.state_dict()
+    assert "another optimizer" in caplog.text
+    assert all(torch.equal(whole[name], started_over[name]) for name in whole)
+
+
+def test_a_presets_own_numbers_are_part_of_its_runs_id(monkeypatch):
+    before = runs.run_id("d" * 64, SETTINGS)
+    other = replace(preset("small"), recipe=replace(preset("small").recipe, weight_decay=0.5))
+    monkeypatch.setitem(PRESETS, "small", replace(preset("small"), title="another word"))
+    assert runs.run_id("d" * 64, SETTINGS) == before
+    monkeypatch.setitem(PRESETS, "small", other)
+    assert runs.run_id("d" * 64, SETTINGS) != before
+
+
 def test_without_the_running_means_of_its_normalisation_a_checkpoint_does_not_resume_to_the_same_bits(data, tmp_path, monkeypatch):
     whole = training.fit(data, SETTINGS, tmp_path / "whole")
     with pytest.raises(InterruptedError):

@@ -66,6 +66,7 @@ def test_with_seeds_together_a_network_is_one_row_with_mean_and_spread_in_the_le
     assert table["test"][1] == pytest.approx(91)
     assert list(table["sd"]) == ["–", "± 1.41", "–"]
     assert list(table["seeds"]) == ["0", "0, 1", "0"]
+    assert networks(runs, "test accuracy", least=0.915)["topology"].tolist() == ["b"]  # a's mean is below, though not its best seed
     assert networks([_run("a", seed, 0.9) for seed in range(9)], "newest first")["seeds"][0] == "9: 0 – 8"
     assert pd.isna(table["test"][2])
 

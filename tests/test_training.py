@@ -247,7 +247,7 @@ def test_a_damaged_run_is_named_before_it_is_used(lab):
         runs.open_run(lab, "nothing")
 
 
-@pytest.mark.parametrize("record", ["{}", "[]", '"run"', "{"])
+@pytest.mark.parametrize("record", ["{}", "[]", '"run"', "{", '{"created_at": "2026", "dataset": "tiny", "settings": {}}'])
 def test_a_run_whose_record_is_damaged_is_left_out_of_the_list_and_named_when_opened(lab, record):
     others = [run.id for run in runs.runs(lab)]
     folder = lab.runs / "16x1-32x1-s0-0123456789"

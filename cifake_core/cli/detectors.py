@@ -93,7 +93,7 @@ def list_runs(as_json: Json = False) -> None:
     from cifake_core.detectors import runs
 
     found = [runs.summary(run) for run in runs.runs(Workspace.current())]
-    lines = [f"{run['run']:<34} {run['dataset']:<20} {percent(run.get('test', run['validation']))}" for run in found]
+    lines = [f"{run['run']:<34} {run['dataset']:<20} {percent(run.get('test') or run['validation'])}" for run in found]
     show({"runs": found}, as_json, lines or ["No run yet. Train one: python -m cifake_core train --help"])
 
 

@@ -30,6 +30,7 @@ def save(folder: Path, state: State) -> None:
             "file": name,
             "sha256": artifacts.sha256(folder / name),
             "threads": torch.get_num_threads(),
+            "optimizer": type(state.optimizer).__name__,
             "history": [asdict(epoch) for epoch in state.history],
         },
     )
@@ -48,6 +49,8 @@ def restore(folder: Path, state: State) -> None:
         if not path.exists() or artifacts.sha256(path) != index["sha256"]:
             raise Damaged(f"The checkpoint {index['file']} does not match its checksum; the training starts over.")
         threads = int(index["threads"])
+        if index.get("optimizer", kind := type(state.optimizer).__name__) != kind:
+            raise Damaged(f"The checkpoint {index['file']} is of another optimizer; the training starts over.")
     except (CifakeError, KeyError) as error:
         log.warning("checkpoint dropped: %s", error)
         return

@@ -116,7 +116,8 @@ def _one_a_cell(asked: Sequence[TrainSettings]) -> list[TrainSettings]:
 def _key(unit: TrainSettings) -> str:
     """What decides a pace besides the machine: all settings but those that only decide how often or with which numbers."""
     free = ("seed", "epochs", "patience", "learning_rate")
-    return " ".join(f"{name}={value}" for name, value in asdict(unit).items() if name not in free)
+    asked = {**asdict(unit), **runs.preset_of(unit.topology)}
+    return " ".join(f"{name}={value}" for name, value in asked.items() if name not in free)
 
 
 def _machine(crew: workers.Crew) -> str:
@@ -184,10 +185,12 @@ def _time_unit(
         if epoch_s >= _LONG_ENOUGH_S or images == len(data.train):
             break
         images = min(4 * images, len(data.train))
-    pixels, passes = scoring.on_device(few.train.pixels, next(state.network.parameters()).device), []
+    device = next(state.network.parameters()).device
+    precision = hardware.fast_precision(device) if unit.precision == "auto" else unit.precision  # as a run is scored
+    pixels, passes = scoring.on_device(few.train.pixels, device), []
     for _ in range(2):  # the first prepares what batches of a new size need: on few images it would count many times over
         clock = time.perf_counter()
-        scoring.logits_of(state.network, pixels)
+        scoring.logits_of(state.network, pixels, precision)
         passes.append(time.perf_counter() - clock)
     score_s = passes[1] / images
     return began, Pace(epoch_s / images, max(0.0, whole_s - sum(lasting)) / _EPOCHS, score_s, 0.0)

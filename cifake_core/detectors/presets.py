@@ -38,7 +38,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Preset:
-    """A residual network and how it is trained. A change of its numbers needs a new name: the name stands in run ids."""
+    """A residual network and how it is trained. All of it but the title is part of a run's id: other numbers, another run."""
 
     name: str
     title: str

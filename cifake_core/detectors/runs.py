@@ -18,13 +18,14 @@ import pandas as pd
 
 from cifake_core import __version__
 from cifake_core.detectors import run_index
+from cifake_core.detectors.presets import PRESETS
 from cifake_core.errors import BadInput, Damaged, NotFound
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
 
 WEIGHTS, HISTORY = "weights.safetensors", "history.json"
 _UNFINISHED = ".unfinished"
-_LISTED = {"created_at", "dataset", "settings"}  # a record without these is damaged
+_LISTED = {"created_at", "dataset", "dataset_digest", "parameters", "duration_s", "settings", "sha256"}  # of every record
 IDENTITY = re.compile(r"(?P<topology>.+)-s(?P<seed>\d+)-[0-9a-f]{10}")  # of `run_id`
 
 
@@ -64,10 +65,17 @@ def predictions_file(split: str) -> str:
 
 
 def run_id(dataset_digest: str, settings: object) -> str:
-    """Topology and seed for the eye, then 10 digits of the SHA-256 of the request."""
-    request = {"data": dataset_digest, **asdict(settings)}
+    """Topology and seed for the eye, then 10 digits of the SHA-256 of the request; a preset's own numbers are part of it."""
+    request = {"data": dataset_digest, **asdict(settings), **preset_of(settings.topology)}
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
     return f"{settings.topology}-s{settings.seed}-{digest[:10]}"
+
+
+def preset_of(topology: str) -> dict:
+    """{"preset": what it is made of and how it is trained}, or {} for any other network."""
+    if topology not in PRESETS:
+        return {}
+    return {"preset": {name: value for name, value in asdict(PRESETS[topology]).items() if name != "title"}}
 
 
 def unfinished_folder(workspace: Workspace, identity: str) -> Path:
@@ -106,15 +114,22 @@ def open_run(workspace: Workspace, identity: str) -> Run:
     if not (folder / artifacts.RECORD).exists():
         raise NotFound(f"There is no run {identity!r}; list the runs and choose one of them.")
     record = artifacts.read_json(folder / artifacts.RECORD)
-    if not record.keys() >= _LISTED:
+    if not _is_whole(record):
         raise Damaged(f"The record of run {identity!r} is damaged; delete its folder and train it again.")
     return Run(folder.name, folder, record)
+
+
+def _is_whole(record: dict) -> bool:
+    """Whether it has what every page reads of every run."""
+    settings = record.get("settings")
+    judged = any("accuracy" in (record.get(split) or {}) for split in ("validation", "test"))
+    return record.keys() >= _LISTED and isinstance(settings, dict) and settings.keys() >= {"topology", "seed"} and judged
 
 
 def runs(workspace: Workspace) -> list[Run]:
     """All complete runs, newest first. A damaged record is skipped here and named when it is opened."""
     listed = run_index.records(workspace.runs).items()
-    found = [Run(name, workspace.runs / name, record) for name, record in listed if record.keys() >= _LISTED]
+    found = [Run(name, workspace.runs / name, record) for name, record in listed if _is_whole(record)]
     return sorted(found, key=lambda run: run.record["created_at"], reverse=True)
 
 

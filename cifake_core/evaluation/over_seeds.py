@@ -4,6 +4,7 @@ The table a paper prints. Rows are ordered by validation: the test split chooses
 mix runs of different settings or images.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -46,7 +47,7 @@ class Repeated:
     @property
     def settings(self) -> dict:
         """Those of `TrainSettings` without the seed."""
-        return _request(self.runs[0])[1]
+        return {name: value for name, value in self.runs[0].record["settings"].items() if name != "seed"}
 
     def accuracy(self, split: str) -> Spread | None:
         """At threshold 0.5, as the runs were stored; None without such a split."""
@@ -57,12 +58,12 @@ class Repeated:
 
 
 def repeated(found: Iterable[Run]) -> list[Repeated]:
-    """Each request with its seeds, the best on validation first."""
+    """Each request with its seeds, the best on validation first; those without validation images last."""
     groups: dict[str, list[Run]] = {}
     for run in found:
-        groups.setdefault(repr(_request(run)), []).append(run)
+        groups.setdefault(_request(run), []).append(run)
     rows = [Repeated(tuple(sorted(group, key=lambda run: run.seed))) for group in groups.values()]
-    return sorted(rows, key=lambda row: -row.accuracy("validation").mean)
+    return sorted(rows, key=lambda row: -validated.mean if (validated := row.accuracy("validation")) else 0)
 
 
 def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
@@ -123,7 +124,8 @@ class _Fresh:
     def __init__(self, image_set: ImageSet) -> None:
         test = image_set.manifest("test")
         self.image_ids, self.labels = test["image_id"].to_numpy(), test["label"].to_numpy()
-        self.seen = seen_in(self.image_ids, image_set.manifest("train+validation")["image_id"])
+        train = image_set.manifest("train+validation")["image_id"] if image_set.has("train") else []
+        self.seen = seen_in(self.image_ids, train)
 
     def accuracies(self, found: Iterable[Run]) -> list[float]:
         """At threshold 0.5; none if every test image lies in train. Raises Damaged."""
@@ -140,6 +142,7 @@ class _Fresh:
         return float(((table["logit"].to_numpy() >= 0) == (self.labels == 1))[kept].mean())
 
 
-def _request(run: Run) -> tuple[str, dict]:
-    settings = {name: value for name, value in run.record["settings"].items() if name != "seed"}
-    return run.record["dataset_digest"], settings
+def _request(run: Run) -> str:
+    """What two runs have in common that differ only in their seed."""
+    asked = {name: value for name, value in run.record["settings"].items() if name != "seed"}
+    return json.dumps([run.record["dataset_digest"], asked, run.record.get("preset")], sort_keys=True)

@@ -14,6 +14,7 @@ export default function ({ data, parentElement }) {
   plot.replaceChildren(...legend(data.legend), area, ...title("y", data.y), tip)
   area.append(...title("x", data.x))
   if (data.tips.words) area.onpointermove = event => tell(event, data.tips, plot, area, tip)
+  area.onpointerdown = area.onpointermove // a finger does not hover
   area.onpointerleave = () => { tip.hidden = true }
 }
 

@@ -63,7 +63,7 @@ def next_step() -> None:
     with st.container(horizontal=True):
         st.metric("Image sets", len(sets), border=True, help=f"{images:,} images")
         st.metric("Trained networks", len(trained), border=True)
-        tested = (run for run in trained if "test" in run.record)
+        tested = (run for run in trained if {"test", "validation"} <= run.record.keys())
         best = max(tested, key=lambda run: run.record["validation"]["accuracy"], default=None)  # never chosen on test
         if best is not None:
             st.metric(

@@ -52,8 +52,8 @@ def write(table: dict, out: Path) -> Path:
 
 def _cells(row: dict) -> list[str]:
     shares = (_percent(row[name]) for name in ("test", "without_duplicates", "validation"))
-    asked, best = row["settings"].get("epochs", ""), row["best_epochs"]
-    epochs = f"{asked}, best {min(best)}" + (f" – {max(best)}" if max(best) > min(best) else "")
+    asked, best = row["settings"].get("epochs"), row["best_epochs"]
+    epochs = f"{asked}, best {min(best)}" + (f" – {max(best)}" if max(best) > min(best) else "") if asked else "–"
     return [row["network"], str(len(row["seeds"])), epochs, *shares, f"{row['parameters']:,}", f"{row['seconds']['mean']:,.0f}"]
 
 

@@ -13,7 +13,7 @@ _COLUMNS = ["topology", "seed", "test", "interval", "validation", "parameters", 
 _NETWORK_COLUMNS = ["topology", "seeds", "test", "sd", "validation", "parameters", "epochs", "rate", "batch", "seconds"]
 
 
-def ranking(finished: list[Run]) -> None:
+def ranking(finished: list[Run], dataset: str) -> None:
     """The table, then the comparison. Filters and order live in the URL."""
     if not finished:
         return
@@ -29,12 +29,12 @@ def ranking(finished: list[Run]) -> None:
             "Seeds together", key="train_together", bind="query-params",
             help="One row a network: mean and spread over the seeds it was trained with.",
         )  # fmt: skip
-    kept = filtered(finished, words, least / 100)
+    kept = filtered(finished, words, 0.0 if together else least / 100)
     if not kept:
         st.caption(f"None of the {len(finished)} runs fits the filter.")
         return
     if together:
-        _networks(kept, order)
+        _networks(kept, order, least / 100, dataset)
     else:
         _runs(kept, order)
     which = f"{len(finished)} runs" if len(kept) == len(finished) else f"{len(kept)} of {len(finished)} runs"
@@ -63,11 +63,14 @@ def _runs(kept: list[Run], order: str) -> None:
     )  # fmt: skip
 
 
-def _networks(kept: list[Run], order: str) -> None:
+def _networks(kept: list[Run], order: str, least: float, dataset: str) -> None:
     """A row a network, and the whole table to take away: as it stands in a paper, and with duplicates left out."""
-    column, dataset = st.column_config, kept[0].dataset
+    column, table = st.column_config, networks(kept, order, least)
+    if table.empty:
+        st.caption("No network reaches that on the mean of its seeds.")
+        return
     st.dataframe(
-        networks(kept, order), hide_index=True, key="train_networks", column_order=_NETWORK_COLUMNS,
+        table, hide_index=True, key="train_networks", column_order=_NETWORK_COLUMNS,
         alt="Every network on this image set with mean and spread of its accuracy over seeds, size and time",
         column_config={
             "topology": column.TextColumn("Network", pinned=True),

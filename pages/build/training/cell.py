@@ -53,10 +53,11 @@ def _finished(run: Run) -> None:
             run_links(run)
         with st.container(horizontal=True, vertical_alignment="center"):
             link_to("inside", "Layer by layer", icon=":material/layers:", inside_run=run_label(run))
-            st.button(
-                "Run again with changes", key=f"train-again-{run.id}", icon=":material/tune:", type="tertiary",
-                help="Fills the launch form with this run's settings.", on_click=_fill_form, args=(run,),
-            )  # fmt: skip
+            if "epochs" in record["settings"]:  # a detector that others trained was only judged here
+                st.button(
+                    "Run again with changes", key=f"train-again-{run.id}", icon=":material/tune:", type="tertiary",
+                    help="Fills the launch form with this run's settings.", on_click=_fill_form, args=(run,),
+                )  # fmt: skip
             _weights(run)
 
 

@@ -29,9 +29,13 @@ def leaderboard(runs: Sequence[Run], order: str) -> pd.DataFrame:
     return table.sort_values([column, "run"], ascending=[ascending, True], na_position="last", ignore_index=True)
 
 
-def networks(runs: Sequence[Run], order: str) -> pd.DataFrame:
-    """One row a network and its settings: mean and spread over its seeds, sorted as the leaderboard is."""
-    table = pd.DataFrame([_network(row) for row in repeated(runs)])
+def networks(runs: Sequence[Run], order: str, least: float = 0.0) -> pd.DataFrame:
+    """One row a network and its settings: mean and spread over its seeds, sorted as the leaderboard is.
+
+    Only those whose mean accuracy is at least `least`: a seed below it stays in its network's mean.
+    """
+    rows = [row for row in repeated(runs) if (row.accuracy("test") or row.accuracy("validation")).mean >= least]
+    table = pd.DataFrame([_network(row) for row in rows])
     if table.empty:
         return table
     column, ascending = _ORDERS[order]
@@ -46,7 +50,7 @@ def _network(row: Repeated) -> dict:
         "seeds": _named([run.seed for run in row.runs]),
         "test": _times_100(test and test.mean),
         "sd": f"± {100 * test.sd:.2f}" if test and test.sd is not None else "–",
-        "validation": _times_100(validation.mean),
+        "validation": _times_100(validation and validation.mean),
         "parameters": first["parameters"],
         "epochs": row.settings.get("epochs"),
         "rate": row.settings.get("learning_rate"),
@@ -62,13 +66,13 @@ def _named(seeds: list[int]) -> str:
 
 def _row(run: Run) -> dict:
     record, label = run.record, run_label(run)
-    test, validation = record.get("test", {}), record["validation"]
+    test, validation = record.get("test", {}), record.get("validation", {})
     return {
         "topology": run.topology,
         "seed": run.seed,
         "test": _times_100(test.get("accuracy")),
         "interval": f"{100 * test['low']:.2f} – {100 * test['high']:.2f}" if test.get("low") is not None else "",
-        "validation": _times_100(validation["accuracy"]),
+        "validation": _times_100(validation.get("accuracy")),
         "parameters": record["parameters"],
         "epochs": f"{record['best_epoch']} of {record['epochs']}",
         "seconds": record["duration_s"],

@@ -44,7 +44,7 @@ def _results(image_set: ImageSet, live: bool) -> None:
         meter()
         _heat_maps(cells)
         _one_cell(image_set, cells, jobs)
-        ranking(runs_on(image_set, finished))
+        ranking(runs_on(image_set, finished), image_set.name)
         if told():
             st.rerun()  # the whole page: the launch form or the jobs have changed
 

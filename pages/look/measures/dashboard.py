@@ -135,9 +135,12 @@ def _in_words(threshold: float, counts) -> str:
     if not counts.n:
         return "There is no image to judge."
     wrong, per = counts.fp + counts.fn, counts.n / max(1, counts.fp + counts.fn)
-    often = f"about one in {per:,.0f}" if wrong else "none"
-    lean = "reals called fake" if counts.fp > counts.fn else "fakes called real"
-    return f"At {threshold:.3f}, {wrong:,} of {counts.n:,} verdicts are wrong ({often}); most of them are {lean}."
+    if not wrong:
+        return f"At {threshold:.3f}, none of {counts.n:,} verdicts is wrong."
+    lean = "as many reals called fake as fakes called real"
+    if counts.fp != counts.fn:
+        lean = "most of them are " + ("reals called fake" if counts.fp > counts.fn else "fakes called real")
+    return f"At {threshold:.3f}, {wrong:,} of {counts.n:,} verdicts are wrong (about one in {per:,.0f}); {lean}."
 
 
 def panels(view: View, selection: Selection) -> None:

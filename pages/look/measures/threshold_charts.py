@@ -1,6 +1,6 @@
 """The charts that follow the threshold: scores, ROC, precision–recall, classes, coverage. Small tables in, a chart out.
 
-No metric is computed here. Each chart says in its alt text what it shows, with its figures at this threshold.
+No metric is computed here. Each chart says in its alt text what it shows, the curves with their figures at this threshold.
 """
 
 
@@ -85,11 +85,11 @@ def class_accuracy(rows: list[dict]) -> None:
 
 def coverage(table: pd.DataFrame, band: float) -> None:
     """Accuracy of the images that get a verdict against their share, with its interval; the chosen band as a dot."""
+    nearest = table.iloc[(table["band"] - band).abs().argsort()[:1]].dropna(subset=["accuracy"])
     table = table.dropna(subset=["accuracy"])
     x, y = table["coverage"].to_numpy(), table["accuracy"].to_numpy()
     floor = max(0.0, float(table["low"].min()) - 0.01) if len(table) else 0.0
     start = float(x.min()) if len(table) else 0.0
-    nearest = table.iloc[(table["band"] - band).abs().argsort()[:1]]
     at = (float(nearest["coverage"].iloc[0]), float(nearest["accuracy"].iloc[0])) if len(nearest) else (None, None)
     plot = Plot(
         percent_axis(min(start, 0.99), 1, "images that get a verdict"), percent_axis(min(floor, 0.99), 1, "of those, right"),
