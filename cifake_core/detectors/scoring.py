@@ -13,7 +13,7 @@ from cifake_core.detectors.networks import as_input
 from cifake_core.progress import Progress, silent
 
 BATCH = 500  # images at a time on a GPU
-CPU_BATCH = 125  # a processor's caches hold what a layer makes of them: a third faster than 500, and a quarter of the memory
+CPU_BATCH = 125  # a processor's caches hold what a layer makes of so many, and it takes a quarter of the memory
 
 
 @contextmanager
