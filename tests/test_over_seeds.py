@@ -131,6 +131,24 @@ def test_the_command_prints_a_row_a_network_and_writes_what_the_ending_names(lab
     assert sorted(path.name for path in tmp_path.glob("table*")) == ["table.csv", "table.json", "table.md"]
 
 
+def test_rows_of_one_network_say_what_tells_them_apart_and_times_of_two_machines_are_not_averaged(lab, two_seeds):
+    first, second = two_seeds
+    record = {**first.record, "settings": {**first.record["settings"], "batch_size": 7}, "hardware": "another machine", "duration_s": 9000.0}
+    artifacts.write_record(first.folder, record, [name for name in first.record["sha256"] if (first.folder / name).exists()])
+    lines = network_tables.as_lines(network_table(lab, "tiny"))
+    batch = second.record["settings"]["batch_size"]
+    assert sum(line.startswith(f"{CELL} (batch size 7) ") for line in lines) == 1
+    assert sum(line.startswith(f"{CELL} (batch size {batch}) ") for line in lines) == 1
+    assert all("(" not in line.split("  ")[0] for line in lines[1:-3] if not line.startswith(CELL))
+
+    artifacts.write_record(second.folder, {**second.record, "settings": {**record["settings"], "seed": 1}}, list(second.record["sha256"]))
+    together = next(line for line in network_tables.as_lines(network_table(lab, "tiny")) if line.startswith(f"{CELL} "))
+    assert together.endswith(f"{second.record['duration_s']:,.0f} – 9,000")
+    rows = networks(runs.runs(lab), "shortest training")
+    assert rows["topology"].iloc[-1] == CELL
+    assert rows["seconds"].isna().sum() == 1
+
+
 def test_a_set_without_runs_says_how_to_train_one(lab):
     shutil.rmtree(lab.runs)
     told = CliRunner().invoke(app, ["table", "--dataset", "tiny"], catch_exceptions=False).stdout

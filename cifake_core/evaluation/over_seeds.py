@@ -53,6 +53,11 @@ class Repeated:
         """At threshold 0.5, as the runs were stored; None without such a split."""
         return Spread.of(run.record[split]["accuracy"] for run in self.runs if split in run.record)
 
+    @property
+    def hardware(self) -> list[str]:
+        """One or several: seconds of different hardware do not compare."""
+        return sorted({run.record.get("hardware", "") for run in self.runs})
+
     def seconds(self) -> Spread:
         return Spread.of(run.record["duration_s"] for run in self.runs)
 
@@ -80,7 +85,7 @@ def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
 def network_table(workspace: Workspace, dataset: str) -> dict:
     """{"dataset", "digest", "paper_accuracy", "n_test", "n_seen", "rows": […]} of every run on exactly these images.
 
-    A row: network, settings, parameters, seeds, validation, test and without_duplicates (`Spread`; the latter on the test
+    A row: network, settings, preset (its numbers, None for another network), parameters, seeds, validation, test and without_duplicates (`Spread`; the latter on the test
     images that do not lie pixel by pixel in train or validation), seconds, best_epochs, hardware, precision, versions, runs.
     """
     image_set = ImageSet.open(workspace, dataset)
@@ -107,11 +112,12 @@ def _row(row: Repeated, fresh: "_Fresh | None") -> dict:
     return {
         "network": row.runs[0].topology,
         "settings": {name: value for name, value in row.settings.items() if name != "topology"},
+        "preset": records[0].get("preset"),
         "parameters": records[0]["parameters"],
         "seeds": [run.seed for run in row.runs],
         **{name: asdict(spread) if spread else None for name, spread in spreads.items()},
         "best_epochs": [record["best_epoch"] for record in records],
-        "hardware": sorted({record.get("hardware", "") for record in records}),
+        "hardware": row.hardware,
         "precision": sorted({record.get("precision", "") for record in records}),
         "versions": records[0].get("versions", {}),
         "runs": [run.id for run in row.runs],

@@ -16,7 +16,7 @@ _SPREADS = ("test", "without_duplicates", "validation", "seconds")
 
 def as_lines(table: dict) -> list[str]:
     """For a terminal: columns aligned, the paper's figure last where it applies."""
-    rows = [_COLUMNS, *(_cells(row) for row in table["rows"])]
+    rows = [_COLUMNS, *_body(table)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [*lines, *_notes(table)]
@@ -24,7 +24,7 @@ def as_lines(table: dict) -> list[str]:
 
 def as_markdown(table: dict) -> str:
     """A heading row, a row a network, and what the figures are."""
-    rows = [_COLUMNS, ["---"] * len(_COLUMNS), *(_cells(row) for row in table["rows"])]
+    rows = [_COLUMNS, ["---"] * len(_COLUMNS), *_body(table)]
     body = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n".join([body, "", *_notes(table), ""])
 
@@ -50,11 +50,34 @@ def write(table: dict, out: Path) -> Path:
     return out
 
 
-def _cells(row: dict) -> list[str]:
+def _body(table: dict) -> list[list[str]]:
+    return [_cells(row, _different(row, [other for other in table["rows"] if other["network"] == row["network"]])) for row in table["rows"]]
+
+
+def _different(row: dict, alike: list[dict]) -> str:
+    """Of rows of the same network, what tells this one from the others, epochs (a column) apart: "batch size 128, patience 0"."""
+    asked = [_asked(other) for other in alike]
+    names = [name for name in dict.fromkeys(name for one in asked for name in one) if len({str(one.get(name)) for one in asked}) > 1]
+    mine = _asked(row)
+    return ", ".join(f"{name.replace('_', ' ')} {mine.get(name, '–')}" for name in names)
+
+
+def _asked(row: dict) -> dict:
+    return {name: value for name, value in ((row.get("preset") or {}) | row["settings"]).items() if name != "epochs"}
+
+
+def _cells(row: dict, different: str) -> list[str]:
     shares = (_percent(row[name]) for name in ("test", "without_duplicates", "validation"))
     asked, best = row["settings"].get("epochs"), row["best_epochs"]
     epochs = f"{asked}, best {min(best)}" + (f" – {max(best)}" if max(best) > min(best) else "") if asked else "–"
-    return [row["network"], str(len(row["seeds"])), epochs, *shares, f"{row['parameters']:,}", f"{row['seconds']['mean']:,.0f}"]
+    network = row["network"] + (f" ({different})" if different else "")
+    return [network, str(len(row["seeds"])), epochs, *shares, f"{row['parameters']:,}", _seconds(row)]
+
+
+def _seconds(row: dict) -> str:
+    """The mean of runs on like hardware; of different hardware the span, for their mean is nobody's time."""
+    took = row["seconds"]["values"]
+    return f"{min(took):,.0f} – {max(took):,.0f}" if len(row["hardware"]) > 1 else f"{row['seconds']['mean']:,.0f}"
 
 
 def _percent(spread: dict | None) -> str:

@@ -55,7 +55,7 @@ def _network(row: Repeated) -> dict:
         "epochs": row.settings.get("epochs"),
         "rate": row.settings.get("learning_rate"),
         "batch": row.settings.get("batch_size"),
-        "seconds": row.seconds().mean,
+        "seconds": row.seconds().mean if len(row.hardware) == 1 else None,  # a mean over different hardware is nobody's time
         "created": max(run.record["created_at"] for run in row.runs),
     }
 
