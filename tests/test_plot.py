@@ -63,6 +63,8 @@ def test_reals_stand_above_the_line_fakes_hang_below_and_the_threshold_is_where_
     assert (rule["x0"], rule["x1"], rule["y0"], rule["y1"]) == ([0.25], [0.25], [0], [1])
     assert drawn["tips"]["words"] == ["0.0 – 50.0 %\n100 real\n0 fake", "50.0 – 100.0 %\n25 real\n100 fake"]
     assert "0.250" in drawn["alt"]
+    assert "125 real images above and of 100 fake images" in drawn["alt"]
+    assert "half of the reals lie below 50 %, half of the fakes above 50 %" in drawn["alt"]
     threshold_charts.score_histogram(bins, 0.25, band=0.3)
     band = marks(drawn, "boxes")[0]
     assert (band["x0"], band["x1"]) == ([0], [0.55])
@@ -78,6 +80,15 @@ def test_a_curve_carries_the_thresholds_place_and_tells_both_values_anywhere_alo
     assert tips["high"] == [0.25, 0.75, 1]
     assert tips["words"][1] == "50.00 % fakes found\n90.00 % precision"
     assert "recall 50.00 %, precision 90.00 %" in drawn["alt"]
+
+
+def test_an_upright_stretch_of_a_curve_tells_from_where_to_where_it_goes(drawn):
+    curve = pd.DataFrame({"false_positive_rate": [0.0, 0.0, 0.0, 0.4, 1.0], "true_positive_rate": [0.0, 0.3, 0.7, 0.9, 1.0]})
+    threshold_charts.roc(curve, (0.4, 0.9))
+    tips = drawn["tips"]
+    assert (tips["low"], tips["high"]) == ([0, 0.2, 0.7], [0.2, 0.7, 1])
+    assert tips["words"][0] == "0.00 % reals called fake\n0.00 – 70.00 % fakes found"
+    assert tips["words"][1] == "40.00 % reals called fake\n90.00 % fakes found"
 
 
 def test_where_a_curve_is_undefined_the_chart_says_so_and_has_no_dot(drawn):
@@ -101,6 +112,7 @@ def test_classes_are_rows_with_real_above_fake_and_their_intervals(drawn):
     assert real["x"][0] > fake["x"][0]
     assert drawn["tips"]["along"] == "y"
     assert drawn["tips"]["words"][0] == "cat\nreal: 90.0 % right (80.0 – 95.0)\nfake: 80.0 % right (70.0 – 85.0)"
+    assert "; lowest fake cat: 80.00 %, highest real cat: 90.00 %." in drawn["alt"]
     low, high = drawn["tips"]["low"][0], drawn["tips"]["high"][0]
     assert low < fake["y"][0] < real["y"][0] < high
     threshold_charts.class_accuracy([])  # a set without images still has a page

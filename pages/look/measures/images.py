@@ -4,7 +4,8 @@ import streamlit as st
 
 from cifake_core.evaluation import selecting
 from pages.look.measures import browsing, marking
-from pages.look.measures.dashboard import headline, matrix_panel, panels
+from pages.look.measures.confusion import matrix_panel
+from pages.look.measures.dashboard import headline, panels
 from pages.shared import gallery
 
 

@@ -10,7 +10,7 @@ from cifake_core.metrics.intervals import Estimate
 from cifake_core.metrics.scores import DEFINITIONS
 from cifake_core.store.workspace import Workspace
 from pages.look.measures import figures, kept
-from pages.look.measures.dashboard import WORDS, interval, shown
+from pages.look.measures.estimates import WORDS, interval, shown
 from pages.shared import cached, charts
 from pages.shared.gallery import ANY, CELLS, View
 from pages.shared.pickers import percent

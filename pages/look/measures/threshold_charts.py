@@ -1,8 +1,7 @@
 """The charts that follow the threshold: scores, ROC, precision–recall, classes, coverage. Small tables in, a chart out.
 
-No metric is computed here. Each chart says in its alt text what it shows, the curves with their figures at this threshold.
+No metric is computed here. Each chart says in its alt text what it shows, with the figures one would read off it.
 """
-
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,8 @@ def score_histogram(bins: pd.DataFrame, threshold: float, band: float = 0.0) -> 
     plot = Plot(
         percent_axis(0, 1, "probability of fake"),
         mirrored_axis(real.max(initial=0), fake.max(initial=0), "images"),
-        f"Scores of real images above and of fake images below the line; the threshold stands at {threshold:.3f}.",
+        f"Scores of {real.sum():,.0f} real images above and of {fake.sum():,.0f} fake images below the line; half of the reals lie "
+        f"{_half(low, high, real)}, half of the fakes {_half(low, high, fake)}; the threshold stands at {threshold:.3f}.",
         height=240,
         margin=66,
         legend=((paint["real"], "real"), (paint["fake"], "fake")),
@@ -67,7 +67,7 @@ def class_accuracy(rows: list[dict]) -> None:
     plot = Plot(
         percent_axis(floor, 1, "right verdicts", about=4),
         Axis(-len(names) + 0.4, 0.6, ticks=ticks),
-        "Share of right verdicts by class, for real and fake images, with 95 % intervals.",
+        "Share of right verdicts by class, for real and fake images, with 95 % intervals" + _extremes(rows) + ".",
         height=330,
         margin=88,
         legend=((paint["real"], "real"), (paint["fake"], "fake")),
@@ -106,10 +106,32 @@ def _curve_with_place(plot: Plot, x: np.ndarray, y: np.ndarray, at: At, words: t
     if None not in at:
         plot.dots([at[0]], [at[1]], colours()["threshold"])
     if len(x):
-        middle = np.sort(x)
-        order = np.argsort(x, kind="stable")
-        edges = np.concatenate([[plot.x.low], (middle[1:] + middle[:-1]) / 2, [plot.x.high]])
-        plot.tips(edges[:-1], edges[1:], [f"{_share(x[n])} {words[0]}\n{_share(y[n])} {words[1]}" for n in order])
+        places, which = np.unique(x, return_inverse=True)  # where the curve is upright, one place has many heights
+        lowest, highest = np.full(len(places), np.inf), np.full(len(places), -np.inf)
+        np.minimum.at(lowest, which, y)
+        np.maximum.at(highest, which, y)
+        edges = np.concatenate([[plot.x.low], (places[1:] + places[:-1]) / 2, [plot.x.high]])
+        texts = [f"{_share(place)} {words[0]}\n{_span(*heights)} {words[1]}" for place, *heights in zip(places, lowest, highest, strict=True)]
+        plot.tips(edges[:-1], edges[1:], texts)
+
+
+def _span(low: float, high: float) -> str:
+    return _share(low) if high - low < 5e-5 else f"{100 * low:.2f} – {_share(high)}"
+
+
+def _half(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> str:
+    """Where the middle one of the counted images lies, to the width of a bar."""
+    if not counts.sum():
+        return "nowhere"
+    middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+    return f"below {100 * high[middle]:.0f} %" if high[middle] <= 0.5 else f"above {100 * low[middle]:.0f} %"
+
+
+def _extremes(rows: list[dict]) -> str:
+    if not rows:
+        return ""
+    worst, best = (pick(rows, key=lambda row: row["value"]) for pick in (min, max))
+    return "; " + ", ".join(f"{word} {row['truth']} {row['class']}: {_share(row['value'])}" for word, row in (("lowest", worst), ("highest", best)))
 
 
 def _share(value: float | None) -> str:

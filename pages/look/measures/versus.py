@@ -8,7 +8,7 @@ from cifake_core.evaluation import comparing
 from cifake_core.evaluation.comparing import Comparison
 from cifake_core.store.workspace import Workspace
 from pages.look.measures import browsing, kept
-from pages.look.measures.dashboard import WORDS, interval, shown
+from pages.look.measures.estimates import WORDS, interval, shown
 from pages.look.measures.matrix import Cell, matrix
 from pages.shared import cached, charts
 from pages.shared.gallery import View
