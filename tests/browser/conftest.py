@@ -18,6 +18,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from cifake_core.detectors import runs
+from cifake_core.evaluation import scored
 from cifake_core.store.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +126,12 @@ def settled():
         assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
 
     return wait
+
+
+@pytest.fixture
+def scores(server):
+    """The scores of the run the pages show first: the newest."""
+    return scored.scored(server.workspace, runs.runs(server.workspace)[0])
 
 
 @pytest.fixture
