@@ -10,13 +10,14 @@ from torch import nn
 from typer.testing import CliRunner
 
 from cifake_core.cli import app
-from cifake_core.detectors import augmenting, checkpoints, loading, networks, runs, trainable, training
+from cifake_core.detectors import augmenting, checkpoints, loading, networks, runs, scoring, trainable, training
 from cifake_core.detectors.muon import Muon, orthogonal
 from cifake_core.detectors.presets import PRESETS, Preset, Recipe, preset
 from cifake_core.detectors.request import TrainSettings
-from cifake_core.errors import BadInput
+from cifake_core.errors import BadInput, Damaged
 from cifake_core.evaluation.reporting import commands
 from cifake_core.explanations.explaining import ExplainSplit
+from cifake_core.explanations.layers import journey
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
 from pages.build.training.plan import Plan
@@ -194,12 +195,39 @@ def test_a_preset_is_a_run_like_any_other_from_the_command_line_to_its_maps(lab)
     asked_for = {"topology": "small", "seed": 0, **preset("small").settings(), "precision": "auto"}
     assert run.record["settings"] == asked_for | {"epochs": 2, "batch_size": 32}
     network = loading.load(run).network
-    logits = network(networks.as_input(torch.from_numpy(np.array(ImageSet.open(lab, "tiny").part("test").pixels))))
-    np.testing.assert_allclose(run.predictions()["logit"], logits.detach(), atol=1e-3)
+    images = networks.as_input(torch.from_numpy(np.array(ImageSet.open(lab, "tiny").part("test").pixels)))
+    both = [network(seen).detach() for seen in (images, images.flip(3))]
+    assert not torch.allclose(*both, atol=1e-2)  # the network itself does tell an image from its mirror image
+    np.testing.assert_allclose(run.predictions()["logit"], (both[0] + both[1]) / 2, atol=1e-3)
+    on_its_way = journey(loading.load(run), ImageSet.open(lab, "tiny").part("test").pixels[0])
+    assert [on_its_way.logit, on_its_way.mirrored] == pytest.approx([float(logits[0]) for logits in both], abs=1e-3)
     maps = ExplainSplit(run.id, limit=8).run(Context(lab))
     assert maps["n"] == 8
     assert maps["layer"] == networks.convolution_names(network)[-1]
     assert any("--topology small" in line and "--patience 0" in line for line in commands.to_repeat(run, ImageSet.open(lab, "tiny"), "test", 0.5))
+
+
+def test_a_run_keeps_its_own_network_and_way_of_judging_when_the_preset_of_its_name_changes(lab, monkeypatch):
+    """As after an update: recorded by a version that asked one way, with other widths, before there was the field."""
+    old = Preset("small", "", (8, 8), (0, 1), Recipe(muon=True), 1, 32, 1e-3)
+    with monkeypatch.context() as then:
+        then.setitem(PRESETS, "small", old)
+        CliRunner().invoke(app, ["train", "--dataset", "tiny", "--preset", "small"], catch_exceptions=False)
+    run = next(run for run in runs.runs(lab) if run.topology == "small")
+    record = json.loads((run.folder / "record.json").read_text())
+    del record["preset"]["both_ways"]
+    (run.folder / "record.json").write_text(json.dumps(record))
+    network = loading.load(runs.open_run(lab, run.id)).network
+    assert sum(p.numel() for p in network.parameters()) == old.parameters()
+    pixels = torch.from_numpy(np.array(ImageSet.open(lab, "tiny").part("test").pixels))
+    np.testing.assert_allclose(run.predictions()["logit"], scoring.logits_of(network, pixels), atol=1e-3)
+    assert not network.both_ways
+    assert ExplainSplit(run.id, limit=8).run(Context(lab))["layer"] == networks.convolution_names(network)[-1]
+
+    del record["preset"]["channels"]
+    (run.folder / "record.json").write_text(json.dumps(record))
+    with pytest.raises(Damaged, match="in an unknown way"):
+        loading.load(runs.open_run(lab, run.id))
 
 
 def test_a_preset_beside_cells_is_refused_in_a_sentence(lab):

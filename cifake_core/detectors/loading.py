@@ -32,7 +32,7 @@ def load(run: Run, device: str | None = None) -> Detector:
     """The run's network with its best weights, in evaluation mode. Raises Damaged."""
     path = artifacts.verify(run.folder, WEIGHTS)
     chosen = hardware.chosen_device(device)
-    network = networks.build(run.topology)
+    network = networks.build(run.topology, run.record.get("preset"))
     try:
         weights = load_file(path)
         network.load_state_dict(weights)

@@ -2,14 +2,14 @@
 
 Residual networks (He et al. 2016) with batch normalisation, mean and maximum of the last places, trained from scratch
 at 32 pixels with Muon (Jordan et al. 2024) or AdamW, the rate up and down once (Smith and Topin 2018), mirror images and
-small shifts. The best epoch is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
+small shifts; a verdict is the mean over an image and its mirror image. The best epoch is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
 Command: `python -m cifake_core train --dataset cifake --preset small --seeds 0,1,2`.
 """
 
 import math
 from dataclasses import dataclass
 
-from cifake_core.errors import BadInput
+from cifake_core.errors import BadInput, Damaged
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,19 @@ class Preset:
     epochs: int
     batch_size: int
     learning_rate: float  # the highest it reaches
+    both_ways: bool = False  # a verdict is the mean logit of the image and of its mirror image; a map is of the image alone
+
+    @staticmethod
+    def recorded(numbers: dict) -> "Preset":
+        """The preset as it stood when a run of it was recorded; `numbers` are all its fields but the title.
+
+        Raises Damaged for numbers that describe no network.
+        """
+        try:
+            lists = {field: tuple(numbers[field]) for field in ("channels", "blocks")}
+            return Preset(title="", **numbers | lists | {"recipe": Recipe(**numbers["recipe"])})
+        except (KeyError, TypeError) as error:
+            raise Damaged(f"A run's record describes its network {numbers.get('name')!r} in an unknown way; train the run again.") from error
 
     def settings(self) -> dict:
         """What `TrainSettings` takes for it besides topology, seed and precision."""
@@ -83,6 +96,7 @@ PRESETS = {
             epochs=16,
             batch_size=128,
             learning_rate=4e-3,
+            both_ways=True,
         ),
         Preset(
             name="strong",
@@ -93,6 +107,7 @@ PRESETS = {
             epochs=60,
             batch_size=512,
             learning_rate=2e-3,
+            both_ways=True,
         ),
     )
 }

@@ -75,7 +75,8 @@ class Recorder:
 
 
 def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Probabilities (n,), heat uint8 (n, h, w), scale (n,) and the layer, for uint8 images (n, 3, H, W).
+    """Probabilities (n,), heat uint8 (n, h, w), scale (n,) and the layer, for uint8 images (n, 3, H, W), each as it is: also
+    of a network whose verdict counts the mirror image, too.
 
     The network's mode, weights and gradients are left as they were, and no random number is drawn.
     """

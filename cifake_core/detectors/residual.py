@@ -16,6 +16,7 @@ class ResidualNet(nn.Module):
 
     def __init__(self, preset: Preset) -> None:
         super().__init__()
+        self.both_ways = preset.both_ways  # how `scoring` asks it
         before, self.stages = 3, nn.ModuleList()
         for width, blocks in zip(preset.channels, preset.blocks, strict=True):
             first = nn.Sequential(convolution(before, width), nn.ReLU())

@@ -53,5 +53,15 @@ def logits_of(
         for start in range(0, len(rows), size):
             on_progress(start, len(rows), "Scoring images")
             batch = rows[start : start + size]
-            logits[start : start + len(batch)] = network(as_input(images[batch])).float()
+            logits[start : start + len(batch)] = verdict(network, as_input(images[batch]))
     return logits.cpu().numpy()
+
+
+def verdict(network: nn.Module, images: Tensor) -> Tensor:
+    """images float (N, 3, H, W) → the logits (N,) a verdict is made of: for a network that is asked both ways, the mean
+    of those of the images and of their mirror images.
+    """
+    logits = network(images).float()
+    if getattr(network, "both_ways", False):
+        logits = (logits + network(images.flip(3)).float()) / 2
+    return logits

@@ -95,7 +95,7 @@ class ExplainSplit:
             return methods.SIZE_OF_INPUT
         from cifake_core.detectors import networks
 
-        return "+".join(cam.checked_layers(networks.build(run.topology), self.layers()))
+        return "+".join(cam.checked_layers(networks.build(run.topology, run.record.get("preset")), self.layers()))
 
     def _kept(self, context: Context, run: Run) -> StoredMaps:
         began = time.perf_counter()

@@ -4,7 +4,7 @@ For the paper's networks the way is followed step by step (convolution, ReLU, po
 each convolution, pooling and linear layer is shown as it answers. It draws nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ class Journey:
     logit: float
     pushes: np.ndarray | None  # float32 (n,): each last unit times its weight; towards fake where positive
     bias: float
+    mirrored: float | None = None  # the logit of the mirror image, where the verdict is the mean of both
 
     @property
     def probability(self) -> float:
@@ -57,7 +58,8 @@ def journey(detector: Detector, pixels: np.ndarray) -> Journey:
         images = as_input(on_device(np.ascontiguousarray(pixels[None]), detector.device))
         if type(detector.network) is ConvNet:
             return _of_convnet(detector.network, images)
-        return _of_any(detector.network, images)
+        mirrored = float(detector.network(images.flip(3)).float()[0]) if getattr(detector.network, "both_ways", False) else None
+        return replace(_of_any(detector.network, images), mirrored=mirrored)
 
 
 def _of_convnet(network: ConvNet, images: Tensor) -> Journey:

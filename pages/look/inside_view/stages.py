@@ -47,6 +47,11 @@ def verdict(journey: Journey) -> None:
     paint = "orange" if word == "fake" else "blue"
     st.markdown(f"### :{paint}[{word}], {100 * journey.probability:.1f} % fake")
     st.caption(f"The logit is {journey.logit:.3f}; the sigmoid makes it a probability of fake.")
+    if journey.mirrored is not None:
+        st.caption(
+            f"The mirror image, which goes the same way, has the logit {journey.mirrored:.3f}; this network's verdict elsewhere is the mean "
+            f"of both, {(journey.logit + journey.mirrored) / 2:.3f}."
+        )
     if journey.pushes is None:
         return
     order = np.argsort(-np.abs(journey.pushes))[:40]
