@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from cifake_core.cli import app
 from cifake_core.detectors import runs
-from cifake_core.errors import BadInput, Damaged
-from cifake_core.evaluation.over_seeds import Spread, network_table, repeated
+from cifake_core.errors import BadInput, Damaged, NotFound
+from cifake_core.evaluation.over_seeds import Spread, network_table, of_grid, repeated
 from cifake_core.evaluation.reporting import network_tables
+from cifake_core.evaluation.reporting.grid_tables import grid_tables
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store import artifacts
 from pages.build.training.tables import leaderboard, networks
@@ -147,6 +148,50 @@ def test_rows_of_one_network_say_what_tells_them_apart_and_times_of_two_machines
     rows = networks(runs.runs(lab), "shortest training")
     assert rows["topology"].iloc[-1] == CELL
     assert rows["seconds"].isna().sum() == 1
+
+
+def _row(network: str, mean: float, seeds: int = 1, **settings) -> dict:
+    values = [mean] * seeds
+    spread = {"n": seeds, "mean": mean, "sd": 0.001 if seeds > 1 else None, "values": values}
+    return {
+        "network": network, "settings": {"epochs": 1, "patience": 0} | settings, "preset": None, "parameters": 10, "seeds": list(range(seeds)),
+        "validation": spread, "test": spread, "without_duplicates": None, "seconds": spread, "best_epochs": [1], "hardware": ["a"],
+    }  # fmt: skip
+
+
+def test_a_grids_cells_stand_where_the_paper_has_them_and_were_all_trained_alike():
+    rows = [
+        _row("32x2-64x1", 0.99, epochs=50),  # better, but nothing else was trained so long
+        _row("small", 0.98),
+        _row("128x3-64x1", 0.91, seeds=3),
+        _row("32x2-64x1", 0.90),
+        _row("16x1-64x1", 0.86),
+        _row("32x2-4096x3", 0.89),
+    ]
+    table = {"dataset": "cifake", "paper_accuracy": 0.9298, "n_test": 20_000, "n_seen": 378, "rows": rows}
+    found = of_grid(table, "paper")
+    assert [row["network"] for row in found["rows"]] == ["16x1-64x1", "32x2-64x1", "128x3-64x1", "32x2-4096x3"]
+    assert found["grid"] == {"name": "paper", "networks": 35, "settings": {"epochs": 1, "patience": 0}}
+    lines = network_tables.as_lines(found)
+    cells = [line.split() for line in lines]
+    assert cells[2:5] == [["1", "86.00", "–", "–", "–"], ["2", "–", "90.00", "–", "–"], ["3", "–", "–", "–", "91.00", "±", "0.10"]]
+    heads = cells[8:11]
+    assert [row[0] for row in heads] == ["1", "2", "3"]
+    assert (heads[0][2], heads[2][8]) == ("90.00", "89.00")  # 64 × 1 and 4096 × 3
+    assert "4 of the 35 networks of the grid 'paper', all trained with epochs 1, patience 0." in lines
+    markdown = network_tables.as_markdown(found).splitlines()
+    assert "| 3 | – | – | – | 91.00 ± 0.10 |" in markdown
+    assert len(grid_tables(of_grid(table, "extractors"))) == 2  # 32x2-64x1 is a cell of both of the paper's tables
+    assert len(grid_tables(of_grid({**table, "rows": rows[4:5]}, "paper"))) == 1
+
+
+def test_a_grid_without_runs_or_without_a_name_is_answered_in_a_sentence(lab):
+    with pytest.raises(NotFound, match="No network of the grid 'heads'"):
+        of_grid({"dataset": "tiny", "rows": [_row("16x1-64x1", 0.9)]}, "heads")
+    with pytest.raises(BadInput, match="known are"):
+        of_grid({"dataset": "tiny", "rows": []}, "papers")
+    told = CliRunner().invoke(app, ["table", "--dataset", "tiny", "--grid", "quick"], catch_exceptions=False).stdout
+    assert "Feature extractors" in told
 
 
 def test_a_set_without_runs_says_how_to_train_one(lab):

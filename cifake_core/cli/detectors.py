@@ -99,14 +99,17 @@ def list_runs(as_json: Json = False) -> None:
 
 def table(
     dataset: Annotated[str, typer.Option(help="Name of an image set; `datasets` lists them.")],
+    grid: Annotated[str | None, typer.Option(help="Only this grid's networks, trained alike, laid out as the paper's tables: paper, extractors, heads or quick.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write it to a file: .md, .csv or .json.")] = None,
     as_json: Json = False,
 ) -> None:
     """Every network trained on an image set, a row each: mean and spread over its seeds, with and without duplicates."""
-    from cifake_core.evaluation.over_seeds import network_table
+    from cifake_core.evaluation.over_seeds import network_table, of_grid
     from cifake_core.evaluation.reporting import network_tables
 
     found = network_table(Workspace.current(), dataset)
+    if grid:
+        found = of_grid(found, grid)
     lines = network_tables.as_lines(found) if found["rows"] else [f"No run on {dataset!r} yet. Train one: python -m cifake_core train --help"]
     if out:
         lines.append(f"written: {network_tables.write(found, out)}")

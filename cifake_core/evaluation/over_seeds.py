@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from cifake_core.detectors import runs
+from cifake_core.detectors import runs, topology
 from cifake_core.detectors.runs import Run, predictions_file
 from cifake_core.errors import Damaged, NotFound
 from cifake_core.evaluation.reference import paper_accuracy
@@ -99,6 +99,22 @@ def network_table(workspace: Workspace, dataset: str) -> dict:
         "n_seen": int(fresh.seen.sum()) if fresh else 0,
         "rows": [_row(row, fresh) for row in repeated(on_it)],
     }
+
+
+def of_grid(table: dict, name: str) -> dict:
+    """The same table with the cells of a named grid alone, in its order, all trained alike: of all settings those under
+    which most of the cells were trained, and "grid": {"name", "networks", "settings"}. Raises BadInput, or NotFound.
+    """
+    cells = list(dict.fromkeys(str(cell) for cell in topology.grid(name)))
+    alike: dict[str, dict[str, dict]] = {}
+    for row in table["rows"]:
+        if row["network"] in cells:
+            alike.setdefault(json.dumps(row["settings"], sort_keys=True), {}).setdefault(row["network"], row)
+    if not alike:
+        raise NotFound(f"No network of the grid {name!r} was trained on {table['dataset']!r}; train it, or leave the grid out.")
+    settings, found = max(alike.items(), key=lambda item: (len(item[1]), sum(len(row["seeds"]) for row in item[1].values())))
+    rows = [found[cell] for cell in cells if cell in found]
+    return table | {"grid": {"name": name, "networks": len(cells), "settings": json.loads(settings)}, "rows": rows}
 
 
 def _row(row: Repeated, fresh: "_Fresh | None") -> dict:

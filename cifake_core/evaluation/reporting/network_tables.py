@@ -7,6 +7,7 @@ import pandas as pd
 
 from cifake_core.errors import BadInput
 from cifake_core.evaluation import exporting
+from cifake_core.evaluation.reporting.grid_tables import GridTable, grid_tables, percent
 from cifake_core.store import artifacts
 
 ENDINGS = (".md", ".csv", ".json")
@@ -15,18 +16,29 @@ _SPREADS = ("test", "without_duplicates", "validation", "seconds")
 
 
 def as_lines(table: dict) -> list[str]:
-    """For a terminal: columns aligned, the paper's figure last where it applies."""
-    rows = [_COLUMNS, *_body(table)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*lines, *_notes(table)]
+    """For a terminal: columns aligned; of a grid its picture first; the paper's figure last where it applies."""
+    pictures = [line for one in _pictures(table) for line in (one.title, *_aligned([one.heading, *one.rows]), "")]
+    return [*pictures, *_aligned([_COLUMNS, *_body(table)]), *_notes(table)]
+
+
+def _aligned(rows: list) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def as_markdown(table: dict) -> str:
-    """A heading row, a row a network, and what the figures are."""
-    rows = [_COLUMNS, ["---"] * len(_COLUMNS), *_body(table)]
-    body = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([body, "", *_notes(table), ""])
+    """Of a grid its picture; then a row a network, and what the figures are."""
+    pictures = [line for one in _pictures(table) for line in (f"**{one.title}**", "", *_piped([one.heading, *one.rows]), "")]
+    return "\n".join([*pictures, *_piped([_COLUMNS, *_body(table)]), "", *_notes(table), ""])
+
+
+def _piped(rows: list) -> list[str]:
+    heading, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return [heading, "|" + "---|" * len(rows[0]), *body]
+
+
+def _pictures(table: dict) -> list[GridTable]:
+    return grid_tables(table) if "grid" in table else []
 
 
 def as_csv(table: dict) -> bytes:
@@ -67,7 +79,7 @@ def _asked(row: dict) -> dict:
 
 
 def _cells(row: dict, different: str) -> list[str]:
-    shares = (_percent(row[name]) for name in ("test", "without_duplicates", "validation"))
+    shares = (percent(row[name]) for name in ("test", "without_duplicates", "validation"))
     asked, best = row["settings"].get("epochs"), row["best_epochs"]
     epochs = f"{asked}, best {min(best)}" + (f" – {max(best)}" if max(best) > min(best) else "") if asked else "–"
     network = row["network"] + (f" ({different})" if different else "")
@@ -80,14 +92,13 @@ def _seconds(row: dict) -> str:
     return f"{min(took):,.0f} – {max(took):,.0f}" if len(row["hardware"]) > 1 else f"{row['seconds']['mean']:,.0f}"
 
 
-def _percent(spread: dict | None) -> str:
-    if spread is None:
-        return "–"
-    return f"{100 * spread['mean']:.2f}" + (f" ± {100 * spread['sd']:.2f}" if spread["sd"] is not None else "")
-
-
 def _notes(table: dict) -> list[str]:
-    notes = ["Mean ± sample standard deviation over seeds, at threshold 0.5, the best on validation first."]
+    notes = []
+    if "grid" in table:
+        asked = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in table["grid"]["settings"].items())
+        notes.append(f"{len(table['rows'])} of the {table['grid']['networks']} networks of the grid {table['grid']['name']!r}, all trained with {asked}.")
+    order = "in the grid's order" if "grid" in table else "the best on validation first"
+    notes.append(f"Mean ± sample standard deviation over seeds, at threshold 0.5, {order}.")
     if table["n_test"]:
         notes.append(f"{table['n_test']:,} test images, of which {table['n_seen']:,} also lie pixel by pixel in train or validation.")
     if table["paper_accuracy"] is not None:
