@@ -111,7 +111,8 @@ def test_a_step_that_ignores_everything_is_ended_within_twenty_seconds(workspace
     asked = time.monotonic()
     queue.cancel(workspace, job.id)
     until_true(lambda: processes.of_attempt(job.id, running.token) == [], seconds=20)
-    assert time.monotonic() - asked > recovery.KILL_AFTER_S - 1  # not at once: it was given time to leave
+    assert recovery.KILL_AFTER_S - 1 < time.monotonic() - asked < 60  # not at once; a machine that stood still is forgiven so far
+    assert recovery.KILL_AFTER_S < 15
     assert until(workspace, job.id, *FINAL, seconds=5).state == State.CANCELLED
     assert states_of(workspace, job.id) == ["queued", "running", "cancelled"]
 

@@ -1,11 +1,15 @@
 """The parts of the pages that decide something: allowed paths, the plan of a launch, what a cell of the grid shows."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 
+from cifake_core.detectors import runs
 from cifake_core.detectors.presets import preset
+from cifake_core.detectors.runs import Run
 from cifake_core.errors import BadInput
+from cifake_core.images.image_set import ImageSet
 from pages.build.sets import import_sources
 from pages.build.training.plan import Plan, parsed_seeds
 from pages.build.training.results import Cell, best_cell
@@ -91,32 +95,38 @@ def test_seeds_are_read_once_each_and_nonsense_is_refused():
             parsed_seeds(nonsense)
 
 
-class _Run:
-    """As much of a run as a cell reads."""
+def a_run(topology: str, seed: int, validation: float, test: float | None, **settings) -> Run:
+    """With the figures a cell reads, and no files."""
+    figures = {"validation": {"accuracy": validation, "low": 0.0, "high": 1.0}}
+    if test is not None:
+        figures["test"] = {"accuracy": test, "low": 0.0, "high": 1.0}
+    known = {"dataset": "tiny", "dataset_digest": "d" * 64, "settings": {"topology": topology, "seed": seed, **settings}}
+    extra = {"parameters": 10, "epochs": 2, "best_epoch": 1, "duration_s": 1.0, "created_at": f"2026-01-0{seed + 1}"}
+    return Run(f"{topology}-s{seed}-0123456789", Path("nowhere"), known | figures | extra)
 
-    def __init__(self, topology: str, seed: int, validation: float, test: float | None):
-        figures = {"validation": {"accuracy": validation, "low": 0.0, "high": 1.0}}
-        if test is not None:
-            figures["test"] = {"accuracy": test, "low": 0.0, "high": 1.0}
-        extra = {"parameters": 10, "epochs": 2, "best_epoch": 1, "duration_s": 1.0, "created_at": f"2026-01-0{seed + 1}"}
-        self.record, self.topology, self.seed, self.dataset = {**figures, **extra}, topology, seed, "tiny"
-        self.id = f"{topology}-s{seed}-0123456789"
+
+def test_a_plan_counts_the_trainings_that_are_runs_already(lab):
+    there = runs.runs(lab)
+    settings = {name: there[0].record["settings"][name] for name in ("epochs", "batch_size", "learning_rate", "patience")}
+    image_set, cells = ImageSet.open(lab, "tiny"), tuple(sorted({run.topology for run in there}))
+    assert Plan("tiny", "custom", cells, (0, 7), **settings).trained_already(image_set, there) == len(there)
+    assert Plan("tiny", "custom", cells, (0,), **{**settings, "epochs": 77}).trained_already(image_set, there) == 0
 
 
 def test_a_cell_shows_the_mean_over_its_seeds_and_the_best_is_chosen_on_validation():
-    honest = Cell("a", runs={0: _Run("a", 0, 0.90, 0.80), 1: _Run("a", 1, 0.92, 0.82)})
-    lucky = Cell("b", runs={0: _Run("b", 0, 0.85, 0.99)})
+    honest = Cell("a", runs={0: a_run("a", 0, 0.90, 0.80), 1: a_run("a", 1, 0.92, 0.82)})
+    lucky = Cell("b", runs={0: a_run("b", 0, 0.85, 0.99)})
     assert honest.value("test") == pytest.approx(0.81)
     assert best_cell({"a": honest, "b": lucky}) == "a"
 
 
 def test_hovering_tells_the_spread_in_points():
-    lines = Cell("a", runs={0: _Run("a", 0, 0.9, 0.80), 1: _Run("a", 1, 0.9, 0.82)}).lines()
+    lines = Cell("a", runs={0: a_run("a", 0, 0.9, 0.80), 1: a_run("a", 1, 0.9, 0.82)}).lines()
     assert "mean of 2 seeds 81.00 %, sd 1.41 points" in lines
 
 
 def test_the_leaderboard_is_sorted_and_runs_without_test_images_come_last():
-    table = leaderboard([_Run("a", 0, 0.7, 0.7), _Run("b", 0, 0.9, None), _Run("c", 0, 0.6, 0.8)], "test accuracy")
+    table = leaderboard([a_run("a", 0, 0.7, 0.7), a_run("b", 0, 0.9, None), a_run("c", 0, 0.6, 0.8)], "test accuracy")
     assert list(table["topology"]) == ["c", "a", "b"]
     assert table["metrics"][0].startswith("metrics?metrics_run=c+%C2%B7+seed+0")
 

@@ -64,7 +64,7 @@ def test_reals_stand_above_the_line_fakes_hang_below_and_the_threshold_is_where_
     assert drawn["tips"]["words"] == ["0.0 – 50.0 %\n100 real\n0 fake", "50.0 – 100.0 %\n25 real\n100 fake"]
     assert "0.250" in drawn["alt"]
     assert "125 real images above and of 100 fake images" in drawn["alt"]
-    assert "half of the reals lie below 50 %, half of the fakes above 50 %" in drawn["alt"]
+    assert "half of the reals lie below 50.0 %, half of the fakes above 50.0 %" in drawn["alt"]
     threshold_charts.score_histogram(bins, 0.25, band=0.3)
     band = marks(drawn, "boxes")[0]
     assert (band["x0"], band["x1"]) == ([0], [0.55])

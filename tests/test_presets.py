@@ -1,7 +1,9 @@
 """The presets beyond the paper's grid: what they are made of, how they are trained, and that they are runs like all others."""
 
+import copy
 import json
 from dataclasses import replace
+from threading import RLock
 
 import numpy as np
 import pytest
@@ -10,12 +12,24 @@ from torch import nn
 from typer.testing import CliRunner
 
 from cifake_core.cli import app
-from cifake_core.detectors import augmenting, checkpoints, loading, networks, runs, scoring, trainable, training
+from cifake_core.detectors import (
+    augmenting,
+    checkpoints,
+    loading,
+    networks,
+    probing,
+    runs,
+    scoring,
+    trainable,
+    training,
+)
 from cifake_core.detectors.muon import Muon, orthogonal
 from cifake_core.detectors.presets import PRESETS, Preset, Recipe, preset
 from cifake_core.detectors.request import TrainSettings
+from cifake_core.detectors.runs import Run
 from cifake_core.errors import BadInput, Damaged
 from cifake_core.evaluation.reporting import commands
+from cifake_core.explanations import asking, fast_cam, methods, seeds
 from cifake_core.explanations.explaining import ExplainSplit
 from cifake_core.explanations.layers import journey
 from cifake_core.images.image_set import ImageSet
@@ -222,12 +236,46 @@ def test_a_run_keeps_its_own_network_and_way_of_judging_when_the_preset_of_its_n
     pixels = torch.from_numpy(np.array(ImageSet.open(lab, "tiny").part("test").pixels))
     np.testing.assert_allclose(run.predictions()["logit"], scoring.logits_of(network, pixels), atol=1e-3)
     assert not network.both_ways
+    image_set, plan = ImageSet.open(lab, "tiny"), Plan("tiny", "small", (), (0,), **{**preset("small").settings(), "epochs": 1, "batch_size": 32, "learning_rate": 1e-3})
+    assert plan.trained_already(image_set, runs.runs(lab)) == 0  # asked for today, it is another network
+    today = Run(run.id, run.folder, {**run.record, **runs.preset_of("small")})
+    assert run.request != today.request
+    assert [other.id for other in seeds.same_cell(lab, today)] == [today.id]
+    assert any("other numbers" in line for line in commands.to_repeat(run, image_set, "test", 0.5))
     assert ExplainSplit(run.id, limit=8).run(Context(lab))["layer"] == networks.convolution_names(network)[-1]
 
-    del record["preset"]["channels"]
-    (run.folder / "record.json").write_text(json.dumps(record))
-    with pytest.raises(Damaged, match="in an unknown way"):
-        loading.load(runs.open_run(lab, run.id))
+    for damage in ({"channels": [8.5, "x"]}, {"blocks": [0]}, {"recipe": None}, {"colours": 3}):
+        (run.folder / "record.json").write_text(json.dumps({**record, "preset": record["preset"] | damage}))
+        with pytest.raises(Damaged, match="in an unknown way"):
+            loading.load(runs.open_run(lab, run.id))
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "occlusion"])
+def test_a_map_speaks_for_the_verdict_of_both_ways_and_shows_the_image_as_it_is(lab, method):
+    """An untrained network whose logits lie around nought, so that image and mirror image often disagree."""
+    torch.manual_seed(0)
+    network, pixels = networks.build("small").eval(), np.array(ImageSet.open(lab, "tiny").part("test").pixels)
+    images = networks.as_input(torch.from_numpy(pixels))
+    with torch.no_grad():
+        network.output.bias -= scoring.verdict(network, images).median()
+        upright = network(images).numpy()
+    both = scoring.logits_of(network, torch.from_numpy(pixels))
+    disagree = np.flatnonzero((upright >= 0) != (both >= 0))[:12]
+    assert len(disagree) > 1
+    detector = loading.Detector(None, network, torch.device("cpu"), RLock())
+    found = methods.maps(detector, pixels[disagree], method)
+    np.testing.assert_allclose(found.logits, both[disagree], atol=1e-4)
+    np.testing.assert_array_equal(found.explained, both[disagree] >= 0)
+    one_way = copy.deepcopy(network)
+    one_way.both_ways = False
+    alone = methods.maps(loading.Detector(None, one_way, torch.device("cpu"), RLock()), pixels[disagree], method, target=found.explained)
+    np.testing.assert_allclose(found.heat, alone.heat, atol=1e-4)
+    np.testing.assert_allclose(asking.logits_of(detector, pixels[disagree].astype(np.float32) / 255), both[disagree], atol=1e-4)
+    if method != "gradcam":
+        return
+    probabilities, heat, _, _ = probing.seen_by(network, torch.from_numpy(pixels[disagree]))
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-both[disagree])), atol=1e-4)
+    assert np.abs(fast_cam.enlarged(heat.astype(np.float32) / 255, found.heat.shape[1:]) - found.heat).mean() < 0.02
 
 
 def test_a_preset_beside_cells_is_refused_in_a_sentence(lab):

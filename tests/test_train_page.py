@@ -10,7 +10,7 @@ from cifake_core.detectors.runs import Unfinished
 from pages.build.training.figures import curves_figure, smoothed
 from pages.build.training.results import Cell, job_of, stopped_cells
 from pages.build.training.tables import compared, filtered, networks
-from tests.test_page_parts import _Run
+from tests.test_page_parts import a_run
 
 
 @dataclass
@@ -25,9 +25,7 @@ class _Job:
 
 
 def _run(topology: str, seed: int, test: float | None, **settings):
-    run = _Run(topology, seed, 0.9, test)
-    run.record |= {"settings": {"topology": topology, "seed": seed, **settings}, "dataset_digest": "d" * 64}
-    return run
+    return a_run(topology, seed, 0.9, test, **settings)
 
 
 def test_smoothing_keeps_that_share_of_the_past_and_none_keeps_the_values():

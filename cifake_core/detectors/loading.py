@@ -1,6 +1,6 @@
 """A run's network, ready to look at images: weights compared with their checksum, architecture with the record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 
 from cifake_core import hardware
 from cifake_core.detectors import networks
+from cifake_core.detectors.presets import PRESETS, Preset
 from cifake_core.detectors.runs import WEIGHTS, Run
 from cifake_core.errors import Damaged
 from cifake_core.store import artifacts
@@ -28,11 +29,23 @@ class Detector:
         return self.run.record["precision"] if self.device.type != "cpu" else hardware.fast_precision(self.device)
 
 
+def built(run: Run) -> nn.Module:
+    """The run's network without its weights, as its record describes it: the preset of its name may be another today. Raises Damaged."""
+    if run.topology not in PRESETS:
+        return networks.build(run.topology)
+    try:
+        numbers = run.record.get("preset")  # runs of the first versions have none, and were judged one way
+        preset = Preset.recorded(numbers) if numbers else replace(PRESETS[run.topology], both_ways=False)
+        return networks.build(run.topology, preset)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise Damaged(f"The record of {run.id} describes its network {run.topology} in an unknown way; train the run again.") from error
+
+
 def load(run: Run, device: str | None = None) -> Detector:
     """The run's network with its best weights, in evaluation mode. Raises Damaged."""
     path = artifacts.verify(run.folder, WEIGHTS)
     chosen = hardware.chosen_device(device)
-    network = networks.build(run.topology, run.record.get("preset"))
+    network = built(run)
     try:
         weights = load_file(path)
         network.load_state_dict(weights)

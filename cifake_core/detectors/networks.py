@@ -65,16 +65,16 @@ class MapPlace(nn.Identity):
     """Changes nothing: a place in a network without convolutions where a map can be taken, (N, C, h, w) in and out."""
 
 
-def build(topology: str, recorded: dict | None = None) -> nn.Module:
+def build(topology: str, preset: Preset | None = None) -> nn.Module:
     """A freshly initialised network for the name of a topology, a preset or a detector of Community Forensics. Draws from torch's global random state.
 
-    `recorded` are a preset's numbers as a run's record has them: the preset of that name may have others today.
+    `preset`: one with other numbers than that of its name has today.
     """
     if is_forensic(topology):
         from cifake_core.detectors.community_forensics import network
 
         return network.build(topology)
-    described = Preset.recorded(recorded) if recorded else trainable.described(topology)
+    described = preset or trainable.described(topology)
     network = ResidualNet(described) if isinstance(described, Preset) else ConvNet(described)
     return network.to(memory_format=torch.channels_last)
 

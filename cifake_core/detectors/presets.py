@@ -9,7 +9,7 @@ Command: `python -m cifake_core train --dataset cifake --preset small --seeds 0,
 import math
 from dataclasses import dataclass
 
-from cifake_core.errors import BadInput, Damaged
+from cifake_core.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,10 @@ class Preset:
     def recorded(numbers: dict) -> "Preset":
         """The preset as it stood when a run of it was recorded; `numbers` are all its fields but the title.
 
-        Raises Damaged for numbers that describe no network.
+        Raises KeyError or TypeError for others.
         """
-        try:
-            lists = {field: tuple(numbers[field]) for field in ("channels", "blocks")}
-            return Preset(title="", **numbers | lists | {"recipe": Recipe(**numbers["recipe"])})
-        except (KeyError, TypeError) as error:
-            raise Damaged(f"A run's record describes its network {numbers.get('name')!r} in an unknown way; train the run again.") from error
+        lists = {field: tuple(numbers[field]) for field in ("channels", "blocks")}
+        return Preset(title="", **numbers | lists | {"recipe": Recipe(**numbers["recipe"])})
 
     def settings(self) -> dict:
         """What `TrainSettings` takes for it besides topology, seed and precision."""

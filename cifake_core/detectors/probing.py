@@ -75,8 +75,9 @@ class Recorder:
 
 
 def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Probabilities (n,), heat uint8 (n, h, w), scale (n,) and the layer, for uint8 images (n, 3, H, W), each as it is: also
-    of a network whose verdict counts the mirror image, too.
+    """Probabilities (n,), heat uint8 (n, h, w), scale (n,) and the layer, for uint8 images (n, 3, H, W).
+
+    Of a network whose verdict counts the mirror image, too, the heat is that of the image as it is.
 
     The network's mode, weights and gradients are left as they were, and no random number is drawn.
     """
@@ -89,12 +90,15 @@ def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray,
     hook = network.get_submodule(layer).register_forward_hook(cut)
     try:
         network.eval()
-        logits = network(networks.as_input(images)).float()
-        (gradient,) = torch.autograd.grad(logits.sum(), kept["activation"])
+        shown = networks.as_input(images)
+        upright = network(shown)
+        (gradient,) = torch.autograd.grad(upright.sum(), kept["activation"])
+        activation = kept["activation"].detach().float()
+        with torch.no_grad():
+            logits = scoring.verdict(network, shown, upright)
     finally:
         hook.remove()
         network.train(was_training)
-    logits, activation = logits.detach(), kept["activation"].detach().float()
     sign = torch.where(logits >= 0, 1.0, -1.0)  # the target is the verdict: the logit for fake, −logit for real
     weights = gradient.float().mean((2, 3)) * sign[:, None]  # α_k, (n, K)
     heat = torch.einsum("nk,nkhw->nhw", weights, activation).clamp_(min=0)  # ReLU of Σ_k α_k A_k

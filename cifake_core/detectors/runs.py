@@ -49,6 +49,12 @@ class Run:
     def dataset(self) -> str:
         return self.record["dataset"]
 
+    @property
+    def request(self) -> str:
+        """What two runs have in common that differ in nothing but their seed: images, settings, a preset's numbers."""
+        asked = {name: value for name, value in self.record["settings"].items() if name != "seed"}
+        return json.dumps([self.record["dataset_digest"], asked, self.record.get("preset")], sort_keys=True)
+
     def history(self) -> list[dict]:
         """One dictionary an epoch; see `state.Epoch`."""
         return artifacts.read_json(artifacts.verify(self.folder, HISTORY))["epochs"]
@@ -76,6 +82,12 @@ def preset_of(topology: str) -> dict:
     if topology not in PRESETS:
         return {}
     return {"preset": {name: value for name, value in asdict(PRESETS[topology]).items() if name != "title"}}
+
+
+def of_todays_preset(run: Run) -> bool:
+    """Whether asking for the run again gives a run like it: false if its preset has other numbers in this version."""
+    today = json.loads(json.dumps(preset_of(run.topology)))
+    return today.get("preset") == run.record.get("preset")
 
 
 def unfinished_folder(workspace: Workspace, identity: str) -> Path:

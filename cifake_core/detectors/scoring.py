@@ -57,11 +57,11 @@ def logits_of(
     return logits.cpu().numpy()
 
 
-def verdict(network: nn.Module, images: Tensor) -> Tensor:
+def verdict(network: nn.Module, images: Tensor, upright: Tensor | None = None) -> Tensor:
     """images float (N, 3, H, W) → the logits (N,) a verdict is made of: for a network that is asked both ways, the mean
-    of those of the images and of their mirror images.
+    of those of the images and of their mirror images. `upright`: those of the images themselves, if they are known.
     """
-    logits = network(images).float()
+    logits = network(images).float() if upright is None else upright.detach().float()
     if getattr(network, "both_ways", False):
         logits = (logits + network(images.flip(3)).float()) / 2
     return logits

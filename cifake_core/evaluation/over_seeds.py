@@ -66,14 +66,14 @@ def repeated(found: Iterable[Run]) -> list[Repeated]:
     """Each request with its seeds, the best on validation first; those without validation images last."""
     groups: dict[str, list[Run]] = {}
     for run in found:
-        groups.setdefault(_request(run), []).append(run)
+        groups.setdefault(run.request, []).append(run)
     rows = [Repeated(tuple(sorted(group, key=lambda run: run.seed))) for group in groups.values()]
     return sorted(rows, key=lambda row: -validated.mean if (validated := row.accuracy("validation")) else 0)
 
 
 def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
     """{"n", "mean", "sd", "runs": [{run, seed, accuracy}]} over all seeds of the same request at threshold 0.5; None for one seed."""
-    same = [other for other in runs.runs(workspace) if _request(other) == _request(run) and split in other.record]
+    same = [other for other in runs.runs(workspace) if other.request == run.request and split in other.record]
     if len(same) < 2:
         return None
     row = Repeated(tuple(sorted(same, key=lambda other: other.seed)))
@@ -162,9 +162,3 @@ class _Fresh:
         if not np.array_equal(table["image_id"].to_numpy(), self.image_ids):
             raise Damaged(f"The test predictions of run {run.id!r} are of other images; delete the run and train it again.")
         return float(((table["logit"].to_numpy() >= 0) == (self.labels == 1))[kept].mean())
-
-
-def _request(run: Run) -> str:
-    """What two runs have in common that differ only in their seed."""
-    asked = {name: value for name, value in run.record["settings"].items() if name != "seed"}
-    return json.dumps([run.record["dataset_digest"], asked, run.record.get("preset")], sort_keys=True)

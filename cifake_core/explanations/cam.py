@@ -2,7 +2,8 @@
 
 Source: Selvaraju et al. 2017, eq. 1 and 2: ReLU(Σ_k α_k A_k), α_k the mean gradient of the target over map k.
 The target is the logit for FAKE and −logit for REAL. A map that is zero everywhere is a finding: nothing in that layer
-speaks for that verdict. We differ: each map is scaled by its own maximum, and an all-zero one stays zero.
+speaks for that verdict. We differ: each map is scaled by its own maximum, and an all-zero one stays zero. Of a network
+whose verdict counts the mirror image, too, the map is that of the image as it is; label and logit are the verdict's.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cifake_core.detectors.networks import convolution_names
+from cifake_core.detectors.scoring import verdict
 from cifake_core.errors import BadInput
 
 TARGETS = ("verdict", "fake", "real")
@@ -67,9 +69,9 @@ def placed(network: nn.Module, heat: np.ndarray, size: Sequence[int]) -> np.ndar
 
 
 def scored(network: nn.Module, images: Tensor) -> np.ndarray:
-    """Logits float32 (n,) of prepared images (n, 3, H, W)."""
+    """Logits float32 (n,) of the verdicts on prepared images (n, 3, H, W)."""
     with torch.no_grad():
-        return network(images).float().cpu().numpy()
+        return verdict(network, images).cpu().numpy()
 
 
 def explained_labels(logits: np.ndarray, target: Target, here: slice = slice(None)) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from cifake_core import ray_cluster
-from cifake_core.detectors import runs, shards
+from cifake_core.detectors import loading, runs, shards
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.shards import Shard
@@ -93,9 +93,7 @@ class ExplainSplit:
     def _layer_name(self, run: Run) -> str:
         if not methods.uses_layers(self.method):
             return methods.SIZE_OF_INPUT
-        from cifake_core.detectors import networks
-
-        return "+".join(cam.checked_layers(networks.build(run.topology, run.record.get("preset")), self.layers()))
+        return "+".join(cam.checked_layers(loading.built(run), self.layers()))
 
     def _kept(self, context: Context, run: Run) -> StoredMaps:
         began = time.perf_counter()

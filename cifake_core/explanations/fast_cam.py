@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import ConvNet, as_input, convolution_names
-from cifake_core.detectors.scoring import on_device
+from cifake_core.detectors.scoring import on_device, verdict
 from cifake_core.explanations.cam import Layers, Maps, Target, checked_layers, checked_target, explained_labels, placed
 from cifake_core.explanations.observing import undisturbed
 from cifake_core.progress import Progress, silent
@@ -159,6 +159,7 @@ def _through_hook(
     finally:
         hook.remove()
     (gradient,) = torch.autograd.grad(output.sum(), kept["activation"])
-    logits = output.detach().float().cpu().numpy()
+    with torch.no_grad():
+        logits = verdict(network, images, output).cpu().numpy()
     activation = kept["activation"].detach()
     return activation, gradient.mean((2, 3)), logits, explained_labels(logits, target, here)

@@ -47,9 +47,14 @@ class Journey:
     mirrored: float | None = None  # the logit of the mirror image, where the verdict is the mean of both
 
     @property
+    def verdict(self) -> float:
+        """The logit of the verdict."""
+        return self.logit if self.mirrored is None else (self.logit + self.mirrored) / 2
+
+    @property
     def probability(self) -> float:
-        """Of being fake."""
-        return float(1 / (1 + np.exp(-self.logit)))
+        """Of being fake, by the verdict."""
+        return float(1 / (1 + np.exp(-self.verdict)))
 
 
 def journey(detector: Detector, pixels: np.ndarray) -> Journey:

@@ -37,13 +37,8 @@ class Spread:
 
 def same_cell(workspace: Workspace, run: Run) -> list[Run]:
     """All runs on the same data with the same settings but for the seed, itself among them, by seed."""
-    same = [other for other in runs.runs(workspace) if _request(other) == _request(run)]
+    same = [other for other in runs.runs(workspace) if other.request == run.request]
     return sorted({other.seed: other for other in [*same, run]}.values(), key=lambda other: other.seed)
-
-
-def _request(run: Run) -> tuple:
-    settings = {name: value for name, value in run.record["settings"].items() if name != "seed"}
-    return run.record["dataset_digest"], sorted((name, str(value)) for name, value in settings.items())
 
 
 def spread(logits: np.ndarray) -> Spread:

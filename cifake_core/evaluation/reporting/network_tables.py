@@ -43,12 +43,15 @@ def _pictures(table: dict) -> list[GridTable]:
 
 def as_csv(table: dict) -> bytes:
     """Numbers alone, shares of 1, a column a figure, nothing rounded; empty where there is none."""
-    return exporting.csv(pd.DataFrame([_flat(row) for row in table["rows"]]))
+    return exporting.csv(pd.DataFrame([_flat(row, table) for row in table["rows"]]))
 
 
-def _flat(row: dict) -> dict:
+def _flat(row: dict, table: dict) -> dict:
     known = {"network": row["network"], "seeds": " ".join(str(seed) for seed in row["seeds"]), "parameters": row["parameters"]}
+    known |= {"differs_in": _different(row, _alike(row, table)), "hardware": "; ".join(row["hardware"])}
     figures = {f"{name}_{part}": (row[name] or {}).get(part) for name in _SPREADS for part in ("mean", "sd")}
+    if len(row["hardware"]) > 1:  # a mean over different hardware is nobody's time
+        figures |= {"seconds_mean": None, "seconds_sd": None}
     return known | row["settings"] | figures
 
 
@@ -63,7 +66,11 @@ def write(table: dict, out: Path) -> Path:
 
 
 def _body(table: dict) -> list[list[str]]:
-    return [_cells(row, _different(row, [other for other in table["rows"] if other["network"] == row["network"]])) for row in table["rows"]]
+    return [_cells(row, _different(row, _alike(row, table))) for row in table["rows"]]
+
+
+def _alike(row: dict, table: dict) -> list[dict]:
+    return [other for other in table["rows"] if other["network"] == row["network"]]
 
 
 def _different(row: dict, alike: list[dict]) -> str:
@@ -75,7 +82,9 @@ def _different(row: dict, alike: list[dict]) -> str:
 
 
 def _asked(row: dict) -> dict:
-    return {name: value for name, value in ((row.get("preset") or {}) | row["settings"]).items() if name != "epochs"}
+    preset = row.get("preset") or {}
+    asked = preset | preset.get("recipe", {}) | row["settings"]
+    return {name: value for name, value in asked.items() if name not in ("epochs", "recipe")}
 
 
 def _cells(row: dict, different: str) -> list[str]:

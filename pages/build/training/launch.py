@@ -106,7 +106,7 @@ def _described(preset: Preset) -> None:
             f"Trained with {'Muon' if recipe.muon else 'AdamW'} (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
             f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random. "
             + ("A verdict is the mean logit of the image and of its mirror image. " if preset.both_ways else "")
-            +             "Outside the paper's grid: its results stand in the leaderboard and under Cell."
+            + "Outside the paper's grid: its results stand in the leaderboard and under Cell."
         )
 
 

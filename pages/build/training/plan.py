@@ -10,7 +10,8 @@ from statistics import median
 
 from cifake_core.detectors import topology, trainable, workers
 from cifake_core.detectors.presets import PRESETS
-from cifake_core.detectors.runs import Run
+from cifake_core.detectors.request import TrainSettings
+from cifake_core.detectors.runs import Run, run_id
 from cifake_core.errors import BadInput, CifakeError
 from cifake_core.images.image_set import ImageSet
 
@@ -80,13 +81,9 @@ class Plan:
 
     def trained_already(self, image_set: ImageSet, runs: Sequence[Run]) -> int:
         """How many of its trainings are runs already: they are taken as they are."""
-        return sum(
-            run.record["dataset_digest"] == image_set.digest
-            and run.topology in self.names()
-            and run.seed in self.seeds
-            and all(run.record["settings"].get(name) == getattr(self, name) for name in _DEFAULTS)
-            for run in runs
-        )
+        settings = {name: getattr(self, name) for name in _DEFAULTS}
+        wanted = {run_id(image_set.digest, TrainSettings(name, seed, **settings)) for name in self.names() for seed in self.seeds}
+        return len(wanted & {run.id for run in runs})
 
 
 def parsed_seeds(text: str) -> tuple[int, ...]:

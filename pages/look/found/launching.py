@@ -6,6 +6,7 @@ from cifake_core.detectors.runs import Run
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
+from pages.shared import cached
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel
 
@@ -37,11 +38,10 @@ def part_of(run: Run, result: dict) -> Part:
 
 
 def _form(run: Run) -> None:
-    from cifake_core.detectors import networks
     from cifake_core.explanations import methods
 
     titles = {methods.title(name): name for name in methods.names()}
-    layers = networks.convolution_names(networks.build(run.topology))
+    layers = cached.layers_of(run)
     a, b, c, d = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     method = titles[
         a.selectbox(

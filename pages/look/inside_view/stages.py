@@ -43,14 +43,15 @@ def units(stage: Stage) -> None:
 
 def verdict(journey: Journey) -> None:
     """The probability, and which of the last units pushed it where."""
-    word = "fake" if journey.logit >= 0 else "real"
+    word = "fake" if journey.verdict >= 0 else "real"
     paint = "orange" if word == "fake" else "blue"
     st.markdown(f"### :{paint}[{word}], {100 * journey.probability:.1f} % fake")
-    st.caption(f"The logit is {journey.logit:.3f}; the sigmoid makes it a probability of fake.")
-    if journey.mirrored is not None:
+    if journey.mirrored is None:
+        st.caption(f"The logit is {journey.logit:.3f}; the sigmoid makes it a probability of fake.")
+    else:
         st.caption(
-            f"The mirror image, which goes the same way, has the logit {journey.mirrored:.3f}; this network's verdict elsewhere is the mean "
-            f"of both, {(journey.logit + journey.mirrored) / 2:.3f}."
+            f"The logit is {journey.logit:.3f}. This network is also shown the mirror image, which goes the same way to {journey.mirrored:.3f}; "
+            f"the sigmoid makes the mean of both, {journey.verdict:.3f}, a probability of fake."
         )
     if journey.pushes is None:
         return

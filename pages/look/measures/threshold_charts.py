@@ -124,7 +124,7 @@ def _half(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> str:
     if not counts.sum():
         return "nowhere"
     middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
-    return f"below {100 * high[middle]:.0f} %" if high[middle] <= 0.5 else f"above {100 * low[middle]:.0f} %"
+    return f"below {100 * high[middle]:.1f} %" if high[middle] <= 0.5 else f"above {100 * low[middle]:.1f} %"
 
 
 def _extremes(rows: list[dict]) -> str:
