@@ -181,6 +181,7 @@ def test_a_grids_cells_stand_where_the_paper_has_them_and_were_all_trained_alike
     assert "4 of the 35 networks of the grid 'paper', all trained with epochs 1, patience 0." in lines
     markdown = network_tables.as_markdown(found).splitlines()
     assert "| 3 | – | – | – | 91.00 ± 0.10 |" in markdown
+    assert "python -m cifake_core train --dataset cifake --grid paper --epochs 1 --patience 0 --seeds 0,1,2" in markdown
     assert len(grid_tables(of_grid(table, "extractors"))) == 2  # 32x2-64x1 is a cell of both of the paper's tables
     assert len(grid_tables(of_grid({**table, "rows": rows[4:5]}, "paper"))) == 1
 

@@ -1,6 +1,7 @@
 """The table of networks as text: lines for a terminal, Markdown for a document, CSV for a spreadsheet, JSON whole."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -27,9 +28,20 @@ def _aligned(rows: list) -> list[str]:
 
 
 def as_markdown(table: dict) -> str:
-    """Of a grid its picture; then a row a network, and what the figures are."""
+    """A title; of a grid its picture and the commands; then a row a network, and what the figures are."""
+    title = f"# Networks trained on `{table['dataset']}`"
     pictures = [line for one in _pictures(table) for line in (f"**{one.title}**", "", *_piped([one.heading, *one.rows]), "")]
-    return "\n".join([*pictures, *_piped([_COLUMNS, *_body(table)]), "", *_notes(table), ""])
+    return "\n".join([title, "", *_commands(table), *pictures, *_piped([_COLUMNS, *_body(table)]), "", "\n\n".join(_notes(table)), ""])
+
+
+def _commands(table: dict) -> list[str]:
+    """What makes a grid's table anew, as a block of code."""
+    if "grid" not in table:
+        return []
+    named = f"--dataset {shlex.quote(table['dataset'])} --grid {table['grid']['name']}"
+    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in table["grid"]["settings"].items() if name != "precision")
+    seeds = ",".join(map(str, sorted({seed for row in table["rows"] for seed in row["seeds"]})))
+    return ["```", f"python -m cifake_core train {named}{options} --seeds {seeds}", f"python -m cifake_core table {named}", "```", ""]
 
 
 def _piped(rows: list) -> list[str]:
