@@ -159,6 +159,17 @@ def _row(network: str, mean: float, seeds: int = 1, **settings) -> dict:
     }  # fmt: skip
 
 
+def test_rows_of_a_preset_say_which_of_its_numbers_differ():
+    preset = {"name": "small", "channels": [8, 8], "epochs": 9, "both_ways": True, "recipe": {"muon": True, "shift": 2}}
+    rows = [
+        _row("small", 0.97) | {"preset": preset},
+        _row("small", 0.96) | {"preset": preset | {"both_ways": False, "recipe": {"muon": True, "shift": 0}}},
+        _row("small", 0.95),
+    ]
+    lines = network_tables.as_lines({"dataset": "cifake", "paper_accuracy": None, "n_test": 0, "n_seen": 0, "rows": rows})
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["small (both ways True, shift 2)", "small (both ways False, shift 0)", "small (an older version's)"]
+
+
 def test_a_grids_cells_stand_where_the_paper_has_them_and_were_all_trained_alike():
     rows = [
         _row("32x2-64x1", 0.99, epochs=50),  # better, but nothing else was trained so long

@@ -87,16 +87,24 @@ def _alike(row: dict, table: dict) -> list[dict]:
 
 def _different(row: dict, alike: list[dict]) -> str:
     """Of rows of the same network, what tells this one from the others, epochs (a column) apart: "batch size 128, patience 0"."""
-    asked = [_asked(other) for other in alike]
-    names = [name for name in dict.fromkeys(name for one in asked for name in one) if len({str(one.get(name)) for one in asked}) > 1]
-    mine = _asked(row)
-    return ", ".join(f"{name.replace('_', ' ')} {mine.get(name, '–')}" for name in names)
+    numbers = [_numbers(other) for other in alike if other.get("preset")]
+    told = _unlike(row["settings"], [other["settings"] for other in alike], leave="epochs")
+    if row.get("preset"):
+        told += _unlike(_numbers(row), numbers, leave="")
+    elif numbers:
+        told.append("an older version's")  # whose runs did not keep the preset's numbers
+    return ", ".join(told)
 
 
-def _asked(row: dict) -> dict:
-    preset = row.get("preset") or {}
-    asked = preset | preset.get("recipe", {}) | row["settings"]
-    return {name: value for name, value in asked.items() if name not in ("epochs", "recipe")}
+def _unlike(mine: dict, all_of_them: list[dict], leave: str) -> list[str]:
+    names = dict.fromkeys(name for one in all_of_them for name in one if name != leave)
+    return [f"{name.replace('_', ' ')} {mine.get(name, '–')}" for name in names if len({str(one.get(name)) for one in all_of_them}) > 1]
+
+
+def _numbers(row: dict) -> dict:
+    """The preset's own, those of its recipe beside the others; what the settings say again is left out."""
+    preset = row["preset"] | row["preset"].get("recipe", {})
+    return {name: value for name, value in preset.items() if name != "recipe" and name not in row["settings"]}
 
 
 def _cells(row: dict, different: str) -> list[str]:
