@@ -5,10 +5,13 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cifake_core.detectors import estimating, run_index, runs, training, units, wishes, workers
@@ -105,6 +108,28 @@ def test_a_cell_whose_process_is_killed_is_named_and_the_others_are_finished():
     outcomes = workers.run_all(_work_or_die, [0, 1, 2], [1, 1, 1], workers.Crew(2, 1), lambda *_: None)
     assert [outcome.result for outcome in outcomes] == [0, None, 2]
     assert "memory ran out" in outcomes[1].reason
+
+
+def _work_or_linger(unit: int, on_progress) -> None:
+    on_progress(0, 1, "")
+    if unit == 1:
+        time.sleep(300)  # one long step that tells nothing
+
+
+def test_workers_idle_or_busy_end_with_the_process_that_started_them():
+    code = """
+from cifake_core.detectors import workers
+from tests.test_grid_control import _work_or_linger
+workers.run_all(_work_or_linger, [0, 1], [1, 1], workers.Crew(2, 1), lambda *seen: print(*seen[2:], flush=True))
+"""
+    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert any("1 of 2 finished" in line for line in starter.stdout)  # one is idle now, the other in its long step
+    crew = psutil.Process(starter.pid).children()
+    assert len(crew) >= 2
+    starter.kill()
+    starter.wait()
+    _, left = psutil.wait_procs(crew, timeout=60)
+    assert left == []
 
 
 def _killed_again_and_again(home: Path, lasting_s: float, kills: int, seed: int, told) -> None:

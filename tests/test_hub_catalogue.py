@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import psutil
@@ -16,6 +15,7 @@ from cifake_core.generators.hub.listing import FreezeCatalogue, listed
 from cifake_core.generators.hub.models import Filters, HubModel
 from cifake_core.generators.hub.sampling import SampleCatalogue
 from cifake_core.images.image_set import ImageSet
+from cifake_core.orphans import end_with_starter
 from cifake_core.step import Context
 from tests.generator_models import tiny_stable_diffusion
 from tests.hub_server import SHA, Hub
@@ -285,9 +285,7 @@ with Crew(1, 60) as crew:
 
 def lingering() -> None:
     """What a model's process does, without the model: for the test above."""
-    from cifake_core.generators.hub import unit
-
-    threading.Thread(target=unit._die_with_parent, daemon=True).start()
+    end_with_starter()
     time.sleep(300)
 
 

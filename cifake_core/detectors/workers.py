@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from cifake_core.errors import Cancelled
+from cifake_core.orphans import end_with_starter
 from cifake_core.outcomes import Meter, Outcome, attempt
 from cifake_core.progress import Progress
 from cifake_core.settings import Settings
@@ -99,7 +100,7 @@ def _in_processes(
     """Fills `outcomes` for the units that ended; those of a broken pool are left out."""
     context = multiprocessing.get_context("spawn")  # fork after torch has started threads, or with CUDA, hangs
     shares, stop = context.Array("d", len(meter.costs)), context.Event()
-    with ProcessPoolExecutor(crew.workers, context, _start, (shares, stop, crew.threads, os.getpid())) as pool:
+    with ProcessPoolExecutor(crew.workers, context, _start, (shares, stop, crew.threads)) as pool:
         futures: dict[Future, int] = {pool.submit(_there, work, n, unit): n for n, unit in numbered}
         try:
             for future in _as_they_end(futures, shares, meter):
@@ -125,17 +126,16 @@ def _as_they_end(futures: dict[Future, int], shares: Any, meter: Meter) -> Itera
 _shared: dict[str, Any] = {}  # of a worker process: what its parent gave it at the start
 
 
-def _start(shares: Any, stop: Any, threads: int, parent: int) -> None:
+def _start(shares: Any, stop: Any, threads: int) -> None:
+    end_with_starter()
     from cifake_core import hardware
 
     hardware.use_threads(threads)
-    _shared.update(shares=shares, stop=stop, parent=parent)
+    _shared.update(shares=shares, stop=stop)
 
 
 def _there(work: Callable, number: int, unit: Any) -> Outcome:
     def on_progress(done: int, total: int, _message: str) -> None:
-        if os.getppid() != _shared["parent"]:
-            os._exit(1)  # the parent was killed: nobody waits for this result
         if _shared["stop"].is_set():
             raise Cancelled("Stopped.")
         _shared["shares"][number] = done / max(1, total)

@@ -8,8 +8,8 @@ It does not know what the artifacts mean.
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +26,8 @@ _PARTIAL = ".partial-"
 def whole_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path to write to; it becomes `path` only if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{path.suffix}")
+    temporary.touch(exist_ok=False)  # not mkstemp, whose files only their owner may read
     try:
         yield temporary
         _sync(temporary)
@@ -49,7 +48,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep_partials(path.parent)
     started = int(psutil.Process().create_time())
-    temporary = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-{started}-", dir=path.parent))
+    temporary = path.with_name(f"{_PARTIAL}{os.getpid()}-{started}-{secrets.token_hex(8)}")
+    temporary.mkdir()
     try:
         yield temporary
         for file in temporary.rglob("*"):

@@ -22,6 +22,7 @@ from cifake_core.generators.demo_world import composing
 from cifake_core.generators.demo_world.camera import exposed
 from cifake_core.generators.demo_world.casting import scene
 from cifake_core.images.codec import encode_jpeg
+from cifake_core.orphans import end_with_starter
 from cifake_core.progress import Progress, silent
 from cifake_core.settings import Settings
 
@@ -151,6 +152,7 @@ def _render_chunk(chunk: tuple[list[tuple[int, int]], int]) -> list[Rendering]:
 
 
 def _quiet_worker() -> None:
+    end_with_starter()
     cv2.setNumThreads(1)  # the processes are the parallelism
 
 

@@ -3,7 +3,6 @@
 Whatever the model does to this process, the one that started it goes on.
 """
 
-import multiprocessing
 import os
 import threading
 import time
@@ -19,6 +18,7 @@ from cifake_core.errors import CifakeError
 from cifake_core.generators.hub import faults
 from cifake_core.generators.hub.faults import Outcome, State
 from cifake_core.generators.hub.models import HubModel
+from cifake_core.orphans import end_with_starter
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
 
@@ -49,7 +49,7 @@ class Unit:
 
 def work(unit: Unit) -> None:
     """The whole life of the process. Never raises: what goes wrong is the outcome."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_starter()
     if unit.device:
         os.environ["CIFAKE_DEVICE"] = unit.device
     began = time.monotonic()
@@ -149,14 +149,3 @@ def _limited_memory(unit: Unit, tell: Callable[[Outcome], None]) -> Iterator[Non
             look()  # what was held at the end was held: the same verdict however fast the machine is
     finally:
         over.set()
-
-
-def _die_with_parent() -> None:
-    """Nobody waits for the images of a process whose starter was killed; the next start makes them.
-
-    The starter, not the process this one was forked from: that one lives as long as its children.
-    """
-    starter = multiprocessing.parent_process()
-    if starter is not None:
-        starter.join()
-        os._exit(1)
