@@ -235,7 +235,7 @@ def test_every_panel_of_charts_draws_without_a_fault(page, settled):
         page.get_by_test_id("stButtonGroup").get_by_text(panel, exact=True).click()
         settled(page)
         page.get_by_role("img", name=alt).locator("svg path").nth(1).wait_for(state="attached")  # a ribbon may have no width
-    chart = page.get_by_role("img", name="Scores of real images")
+    chart = page.get_by_role("img", name=re.compile("Scores of .* real images above"))
     chart.hover()
     told = chart.locator(".tip")
     told.wait_for()
