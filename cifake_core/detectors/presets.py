@@ -2,7 +2,8 @@
 
 Residual networks (He et al. 2016) with batch normalisation, mean and maximum of the last places, trained from scratch
 at 32 pixels with Muon (Jordan et al. 2024) or AdamW, the rate up and down once (Smith and Topin 2018), mirror images and
-small shifts; a verdict is the mean over an image and its mirror image. The best epoch is chosen on validation and the test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
+small shifts; a verdict is the mean over an image and its mirror image. The best epoch is chosen on validation and the
+test split is read once, as for every run. Expected and found: `benchmarks/RESULTS.md`.
 Command: `python -m cifake_core train --dataset cifake --preset small --seeds 0,1,2`.
 """
 

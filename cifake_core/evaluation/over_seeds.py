@@ -85,8 +85,9 @@ def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
 def network_table(workspace: Workspace, dataset: str) -> dict:
     """{"dataset", "digest", "paper_accuracy", "n_test", "n_seen", "rows": […]} of every run on exactly these images.
 
-    A row: network, settings, preset (its numbers, None for another network), parameters, seeds, validation, test and without_duplicates (`Spread`; the latter on the test
-    images that do not lie pixel by pixel in train or validation), seconds, best_epochs, hardware, precision, versions, runs.
+    A row: network, settings, preset (its numbers, None for another network), parameters, seeds, validation, test and
+    without_duplicates (`Spread`; the latter on the test images that do not lie pixel by pixel in train or validation),
+    seconds, best_epochs, hardware, precision, versions, runs.
     """
     image_set = ImageSet.open(workspace, dataset)
     on_it = [run for run in runs.runs(workspace) if run.record["dataset_digest"] == image_set.digest]
