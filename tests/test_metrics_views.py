@@ -1,6 +1,7 @@
 """What the views of Metrics rest on: marks, many runs, neighbours, groups, paired differences, maps of images."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from cifake_core.explanations import embedding
 from cifake_core.explanations.embedding import Embed
 from cifake_core.step import Context
 from cifake_core.store import marks
+from cifake_core.store.workspace import Workspace
 
 
 def scored_of(logits, labels, generators=None) -> Scored:
@@ -49,6 +51,19 @@ def test_tags_and_notes_are_kept_with_the_image_set_and_reading_writes_nothing(w
     assert marks.tags(workspace, "other") == {}
     with pytest.raises(BadInput, match="1 to 40 characters"):
         marks.tag(workspace, "set", ["a"], "x" * 41)
+
+
+def test_marks_are_read_at_any_moment_while_another_writer_makes_their_file(tmp_path):
+    empty = Workspace(tmp_path)
+    (empty.home / marks.FILE).touch()  # SQLite makes the file before it holds a table
+    assert (marks.tags(empty, "set"), marks.notes(empty, "set")) == ({}, {})
+    with ThreadPoolExecutor(1) as pool:
+        for turn in range(30):
+            fresh = Workspace(tmp_path / str(turn))
+            writing = pool.submit(marks.tag, fresh, "set", ["a"], "odd")
+            while not writing.done():
+                assert marks.tags(fresh, "set") in ({}, {"odd": {"a"}})
+            assert marks.tags(fresh, "set") == {"odd": {"a"}}
 
 
 def test_a_change_of_many_tags_that_dies_midway_leaves_none_of_them(workspace):

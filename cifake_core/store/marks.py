@@ -1,7 +1,7 @@
 """Tags and notes that users put on images: one SQLite file in the workspace, each change a transaction.
 
 Keyed by image set and image id, so they outlive runs and pages, and the same picture in two splits has the same marks.
-Reading never creates the file. It does not know what an image is.
+Reading never creates the file, and may fall into its making. It does not know what an image is.
 """
 
 import sqlite3
@@ -15,10 +15,12 @@ from cifake_core.store.workspace import Workspace
 FILE = "marks.sqlite"
 LONGEST_TAG, LONGEST_NOTE = 40, 4000  # characters
 _SCHEMA = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS tags (dataset TEXT NOT NULL, image_id TEXT NOT NULL, tag TEXT NOT NULL, created_at TEXT NOT NULL,
   PRIMARY KEY (dataset, image_id, tag)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (dataset TEXT NOT NULL, image_id TEXT NOT NULL, note TEXT NOT NULL, changed_at TEXT NOT NULL,
   PRIMARY KEY (dataset, image_id)) WITHOUT ROWID;
+COMMIT;
 """
 
 
@@ -79,6 +81,8 @@ def _read(workspace: Workspace, query: str, dataset: str) -> list[tuple]:
     if not (workspace.home / FILE).exists():
         return []
     with _opened(workspace) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'notes'").fetchone():
+            return []  # the first writer has made the file, and its tables come at this moment
         return connection.execute(query, (dataset,)).fetchall()
 
 
