@@ -55,6 +55,11 @@ class Run:
         asked = {name: value for name, value in self.record["settings"].items() if name != "seed"}
         return json.dumps([self.record["dataset_digest"], asked, self.record.get("preset"), self.record.get("recipe")], sort_keys=True)
 
+    @property
+    def recipe(self) -> dict:
+        """How it was trained besides its settings, the fields of `Recipe`; empty for a run of a version that did not keep it."""
+        return self.record.get("recipe") or (self.record.get("preset") or {}).get("recipe") or {}
+
     def history(self) -> list[dict]:
         """One dictionary an epoch; see `state.Epoch`."""
         return artifacts.read_json(artifacts.verify(self.folder, HISTORY))["epochs"]

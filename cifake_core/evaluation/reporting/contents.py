@@ -141,7 +141,7 @@ def _study(workspace: Workspace, run: Run, split: str) -> dict | None:
 
 def _training(run: Run) -> dict:
     shown = ("settings", "parameters", "best_epoch", "epochs", "duration_s", "hardware", "precision", "versions", "created_at")
-    return {**{name: run.record.get(name) for name in shown}, "history": run.history(), "sha256": run.record["sha256"]}
+    return {**{name: run.record.get(name) for name in shown}, "recipe": run.recipe, "history": run.history(), "sha256": run.record["sha256"]}
 
 
 def _images(image_set: ImageSet) -> dict:

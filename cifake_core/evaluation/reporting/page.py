@@ -201,7 +201,7 @@ def _mistakes(found: dict, view: Scored) -> str:
 
 def _training(found: dict) -> str:
     training, images = found["training"], found["images"]
-    settings = [(name.replace("_", " "), str(value)) for name, value in training["settings"].items()]
+    settings = [(name.replace("_", " "), str(value)) for name, value in (training["settings"] | training["recipe"]).items()]
     made = [
         ("trained", f"{training['created_at'][:19]} UTC, {training['duration_s']:.0f} s, {training['epochs']} epochs, best {training['best_epoch']}"),
         ("parameters", f"{training['parameters']:,}"),

@@ -109,7 +109,7 @@ def compared(first: Run, second: Run) -> pd.DataFrame:
 
 def _facts(run: Run) -> dict[str, str]:
     record = run.record
-    facts = {name.replace("_", " "): str(value) for name, value in record["settings"].items()}
+    facts = {name.replace("_", " "): str(value) for name, value in (record["settings"] | run.recipe).items()}
     facts |= {"image set": run.dataset, "its images (digest)": record["dataset_digest"][:12]}
     facts |= {f"{split} accuracy": interval_text(record[split]) for split in ("validation", "test") if split in record}
     facts |= {"parameters": f"{record['parameters']:,}", "best epoch": f"{record['best_epoch']} of {record['epochs']}"}
