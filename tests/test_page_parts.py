@@ -1,6 +1,7 @@
 """The parts of the pages that decide something: allowed paths, the plan of a launch, what a cell of the grid shows."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
 from pages.build.sets import import_sources
 from pages.build.training.plan import Plan, parsed_seeds
-from pages.build.training.results import Cell, best_cell
+from pages.build.training.results import Cell, best_cell, cells_of
 from pages.build.training.tables import leaderboard
 
 
@@ -118,6 +119,20 @@ def test_a_cell_shows_the_mean_over_its_seeds_and_the_best_is_chosen_on_validati
     lucky = Cell("b", runs={0: a_run("b", 0, 0.85, 0.99)})
     assert honest.value("test") == pytest.approx(0.81)
     assert best_cell({"a": honest, "b": lucky}) == "a"
+
+
+def test_a_cell_takes_no_mean_over_runs_that_were_trained_differently(lab):
+    def trained(seed, test, epochs, **record):
+        run = a_run("a", seed, test, test, epochs=epochs)
+        return replace(run, record=run.record | {"dataset_digest": image_set.digest} | record)
+
+    image_set = ImageSet.open(lab, "tiny")
+    newest = [trained(0, 0.8, 1), trained(2, 0.7, 1), trained(0, 0.9, 9), trained(1, 0.9, 9), trained(3, 0.9, 1, recipe={"glorot": True})]
+    cell = cells_of(image_set, newest, [], [])["a"]
+    assert (sorted(cell.runs), cell.others) == ([0, 2], 3)
+    assert cell.value("test") == pytest.approx(0.75)
+    assert "3 more with other settings: see the leaderboard" in cell.lines()
+    assert [one.request == newest[0].request for one in newest] == [one.is_another_seed_of(newest[0]) for one in newest]
 
 
 def test_hovering_tells_the_spread_in_points():

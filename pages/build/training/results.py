@@ -25,7 +25,8 @@ class Cell:
     """One cell of the grid as it stands."""
 
     topology: str
-    runs: dict[int, Run] = field(default_factory=dict)  # by seed; the newest where settings differ
+    runs: dict[int, Run] = field(default_factory=dict)  # by seed, all trained alike: as the newest of them
+    others: int = 0  # runs trained with other settings, or by an older version: never in one mean with those
     under_way: list[Unfinished] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     failed_seeds: list[int] = field(default_factory=list)
@@ -56,6 +57,8 @@ class Cell:
             last = training.history[-1]
             said.append(f"seed {training.seed}: epoch {last['epoch']}, validation {percent(last['validation_accuracy'])}")
         said += [f"seed {seed}: {reason}" for seed, reason in sorted(self.stopped.items())]
+        if self.others:
+            said.append(f"{self.others} more with other settings: see the leaderboard")
         return said + [f"failed: {reason}" for reason in self.failures]
 
 
@@ -67,7 +70,11 @@ def cells_of(image_set: ImageSet, runs: Sequence[Run], under_way: Sequence[Unfin
     """Cells by name. `runs` and `jobs` come newest first; `under_way` are those of the jobs that work on this set."""
     cells: dict[str, Cell] = {}
     for run in runs_on(image_set, runs):
-        cells.setdefault(run.topology, Cell(run.topology)).runs.setdefault(run.seed, run)
+        cell = cells.setdefault(run.topology, Cell(run.topology))
+        if all(run.is_another_seed_of(newest) for newest in list(cell.runs.values())[:1]):
+            cell.runs.setdefault(run.seed, run)
+        else:
+            cell.others += 1
     for training in under_way:
         cells.setdefault(training.topology, Cell(training.topology)).under_way.append(training)
     for job in jobs:
