@@ -3,7 +3,6 @@
 import io
 import json
 import shutil
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cifake_core.cli import app
-from cifake_core.detectors import runs, trainable
+from cifake_core.detectors import runs
 from cifake_core.errors import BadInput, Damaged, NotFound
 from cifake_core.evaluation.over_seeds import Spread, network_table, of_grid, repeated
 from cifake_core.evaluation.reporting import network_tables
@@ -155,7 +154,7 @@ def _row(network: str, mean: float, seeds: int = 1, **settings) -> dict:
     values = [mean] * seeds
     spread = {"n": seeds, "mean": mean, "sd": 0.001 if seeds > 1 else None, "values": values}
     return {
-        "network": network, "settings": {"epochs": 1, "patience": 0} | settings, "preset": None, "recipe": None, "parameters": 10, "seeds": list(range(seeds)),
+        "network": network, "settings": {"epochs": 1, "patience": 0} | settings, "preset": None, "parameters": 10, "seeds": list(range(seeds)),
         "validation": spread, "test": spread, "without_duplicates": None, "seconds": spread, "best_epochs": [1], "hardware": ["a"],
     }  # fmt: skip
 
@@ -171,20 +170,6 @@ def test_rows_of_a_preset_say_which_of_its_numbers_differ():
     assert [line.split("  ")[0] for line in lines[1:4]] == ["small (both ways True, shift 2)", "small (both ways False, shift 0)", "small (an older version's)"]
 
 
-def test_rows_trained_by_an_older_version_are_told_apart_and_never_mixed_in_one_grid():
-    today = {"recipe": asdict(trainable.recipe("32x2"))}
-    rows = [_row("32x2-64x1", 0.93) | today, _row("32x2-64x1", 0.95, seeds=3), _row("16x1-64x1", 0.85, seeds=3)]
-    table = {"dataset": "cifake", "paper_accuracy": None, "n_test": 0, "n_seen": 0, "rows": rows}
-    lines = network_tables.as_lines(table)
-    assert [line.split("  ")[0] for line in lines[1:4]] == ["32x2-64x1", "32x2-64x1 (an older version's)", "16x1-64x1"]
-    old = of_grid(table, "paper")
-    assert [row["test"]["mean"] for row in old["rows"]] == [0.85, 0.95]
-    assert any("another way" in line for line in network_tables.as_lines(old))
-    new = of_grid({**table, "rows": [rows[0], rows[1], _row("16x1-64x1", 0.86) | today]}, "paper")
-    assert [row["test"]["mean"] for row in new["rows"]] == [0.86, 0.93]
-    assert not any("another way" in line for line in network_tables.as_lines(new))
-
-
 def test_a_grids_cells_stand_where_the_paper_has_them_and_were_all_trained_alike():
     rows = [
         _row("32x2-64x1", 0.99, epochs=50),  # better, but nothing else was trained so long
@@ -197,7 +182,7 @@ def test_a_grids_cells_stand_where_the_paper_has_them_and_were_all_trained_alike
     table = {"dataset": "cifake", "paper_accuracy": 0.9298, "n_test": 20_000, "n_seen": 378, "rows": rows}
     found = of_grid(table, "paper")
     assert [row["network"] for row in found["rows"]] == ["16x1-64x1", "32x2-64x1", "128x3-64x1", "32x2-4096x3"]
-    assert found["grid"] == {"name": "paper", "networks": 35, "settings": {"epochs": 1, "patience": 0}, "recipe": None}
+    assert found["grid"] == {"name": "paper", "networks": 35, "settings": {"epochs": 1, "patience": 0}}
     lines = network_tables.as_lines(found)
     cells = [line.split() for line in lines]
     assert cells[2:5] == [["1", "86.00", "–", "–", "–"], ["2", "–", "90.00", "–", "–"], ["3", "–", "–", "–", "91.00", "±", "0.10"]]

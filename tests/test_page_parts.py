@@ -127,7 +127,7 @@ def test_a_cell_takes_no_mean_over_runs_that_were_trained_differently(lab):
         return replace(run, record=run.record | {"dataset_digest": image_set.digest} | record)
 
     image_set = ImageSet.open(lab, "tiny")
-    newest = [trained(0, 0.8, 1), trained(2, 0.7, 1), trained(0, 0.9, 9), trained(1, 0.9, 9), trained(3, 0.9, 1, recipe={"glorot": True})]
+    newest = [trained(0, 0.8, 1), trained(2, 0.7, 1), trained(0, 0.9, 9), trained(1, 0.9, 9), trained(3, 0.9, 1, preset={"epochs": 9})]
     cell = cells_of(image_set, newest, [], [])["a"]
     assert (sorted(cell.runs), cell.others) == ([0, 2], 3)
     assert cell.value("test") == pytest.approx(0.75)

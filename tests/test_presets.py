@@ -238,10 +238,10 @@ def test_a_run_keeps_its_own_network_and_way_of_judging_when_the_preset_of_its_n
     assert not network.both_ways
     image_set, plan = ImageSet.open(lab, "tiny"), Plan("tiny", "small", (), (0,), **{**preset("small").settings(), "epochs": 1, "batch_size": 32, "learning_rate": 1e-3})
     assert plan.trained_already(image_set, runs.runs(lab)) == 0  # asked for today, it is another network
-    today = Run(run.id, run.folder, {**run.record, **runs.made_of("small")})
+    today = Run(run.id, run.folder, {**run.record, **runs.preset_of("small")})
     assert run.request != today.request
     assert [other.id for other in seeds.same_cell(lab, today)] == [today.id]
-    assert any("in another way" in line for line in commands.to_repeat(run, image_set, "test", 0.5))
+    assert any("other numbers" in line for line in commands.to_repeat(run, image_set, "test", 0.5))
     assert ExplainSplit(run.id, limit=8).run(Context(lab))["layer"] == networks.convolution_names(network)[-1]
 
     for damage in ({"channels": [8.5, "x"]}, {"blocks": [0]}, {"recipe": None}, {"colours": 3}):

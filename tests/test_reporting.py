@@ -92,7 +92,7 @@ def test_it_says_what_the_evaluation_says_with_intervals_settings_and_commands(l
     accuracy = found.metrics["accuracy"]
     assert f"{accuracy.value:.2%}" in text
     assert f"{accuracy.low:.2%} – {accuracy.high:.2%}" in text
-    for word in (run.topology, "glorot", run.record["hardware"], run.record["versions"]["torch"], run.record["dataset_digest"]):
+    for word in (run.topology, run.record["hardware"], run.record["versions"]["torch"], run.record["dataset_digest"]):
         assert word in text
     for line in commands.to_repeat(run, ImageSet.open(lab, "tiny"), "test", 0.4):
         assert line in text

@@ -73,9 +73,9 @@ def test_comparing_two_runs_names_what_differs_and_only_that():
     table = compared(_run("a", 0, 0.8, epochs=3), _run("a", 1, 0.8, epochs=10))
     assert set(table[table["differs"]]["what"]) == {"seed", "epochs"}
     assert not compared(_run("a", 0, 0.8), _run("a", 0, 0.8))["differs"].any()
-    today, older = (Run("a", None, _run("a", 0, 0.8).record | {"recipe": {"glorot": start}}) for start in (True, False))
+    today, older = (Run("a", None, _run("a", 0, 0.8).record | {"preset": {"recipe": {"muon": muon}}}) for muon in (True, False))
     table = compared(today, older)
-    assert table[table["differs"]].values.tolist() == [["glorot", "True", "False", True]]
+    assert table[table["differs"]].values.tolist() == [["muon", "True", "False", True]]
 
 
 def test_a_cell_belongs_to_the_newest_job_that_asked_for_it_with_that_seed():

@@ -13,11 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cifake_core.detectors import checkpoints, loading, presets, runs, scoring, trainable, training
+from cifake_core.detectors import checkpoints, loading, runs, scoring, trainable, training
 from cifake_core.detectors.grid import TrainGrid
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.errors import BadInput, Damaged, NotFound, Refused
-from cifake_core.evaluation.reporting import commands
 from cifake_core.images.building import new_image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
@@ -63,35 +62,6 @@ def test_a_network_of_the_grid_learns_the_drawn_fakes(lab):
     assert run.record["test"]["accuracy"] > 0.9
     assert [epoch["epoch"] for epoch in run.history()] == [1, 2, 3, 4, 5, 6]
     assert run.history()[-1]["train_loss"] < run.history()[0]["train_loss"]
-
-
-def test_a_cell_of_the_grid_begins_as_glorot_and_a_preset_does_not(data, tmp_path):
-    """As it was before the first step, but for a rate so small that no step tells."""
-    asked = TrainSettings("32x2-64x1", seed=1, epochs=1, learning_rate=1e-12, patience=0)
-    layers = [layer for layer in training.fit(data, asked, tmp_path / "cell").network.requires_grad_(False).modules() if hasattr(layer, "weight")]
-    assert len(layers) == 4
-    for layer in layers:
-        places = layer.weight[0, 0].numel()  # of one input, 9 of a convolution
-        bound = (6 / (places * sum(layer.weight.shape[:2]))) ** 0.5
-        assert float(layer.weight.abs().max()) == pytest.approx(bound, rel=0.05)
-        assert float(layer.weight.std()) == pytest.approx(bound / 3**0.5, rel=0.15)
-        assert float(layer.bias.abs().max()) < 1e-6
-    settings = presets.preset("small").settings() | {"epochs": 1, "learning_rate": 1e-12}
-    small = training.fit(data, TrainSettings("small", seed=1, **settings), tmp_path / "small").network
-    assert float(small.output.bias.detach().abs()) > 1e-3
-
-
-def test_how_a_cell_is_trained_besides_its_settings_is_part_of_its_run(lab, monkeypatch):
-    run = next(run for run in runs.runs(lab) if run.topology == "16x2-64x1")
-    before = runs.run_id("d" * 64, SETTINGS)
-    older = runs.Run(run.id, run.folder, {name: value for name, value in run.record.items() if name != "recipe"})
-    assert run.request != older.request
-    assert (runs.of_this_version(run), runs.of_this_version(older)) == (True, False)
-    image_set = ImageSet.open(lab, "tiny")
-    said = [any("in another way" in line for line in commands.to_repeat(one, image_set, "test", 0.5)) for one in (run, older)]
-    assert said == [False, True]
-    monkeypatch.setattr(trainable, "_PAPER", presets.Recipe())
-    assert runs.run_id("d" * 64, SETTINGS) != before
 
 
 def test_stored_predictions_are_those_of_the_stored_weights(lab):

@@ -116,7 +116,7 @@ def _one_a_cell(asked: Sequence[TrainSettings]) -> list[TrainSettings]:
 def _key(unit: TrainSettings) -> str:
     """What decides a pace besides the machine: all settings but those that only decide how often or with which numbers."""
     free = ("seed", "epochs", "patience", "learning_rate")
-    asked = {**asdict(unit), **runs.made_of(unit.topology)}
+    asked = {**asdict(unit), **runs.preset_of(unit.topology)}
     return " ".join(f"{name}={value}" for name, value in asked.items() if name not in free)
 
 

@@ -79,18 +79,6 @@ def build(topology: str, preset: Preset | None = None) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-@torch.no_grad()
-def begin_as_glorot(network: nn.Module) -> None:
-    """Draws the weights of its convolutions and dense layers uniformly within ±√(6 / (inputs + outputs)), and sets biases to 0.
-
-    Source: Glorot and Bengio 2010, eq. 16, as Keras begins by default; PyTorch's layers begin within ±1 / √inputs.
-    """
-    for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-
 def convolution_names(network: nn.Module) -> list[str]:
     """The names of every convolution (and `MapPlace`), first to last: where a map can be taken."""
     return [name for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, MapPlace))]

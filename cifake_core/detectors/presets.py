@@ -15,9 +15,8 @@ from cifake_core.errors import BadInput
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained besides its settings. As it stands: Adam at one rate, images as they are."""
+    """How a network is trained besides its settings. As it stands: the paper's Adam at one rate, images as they are."""
 
-    glorot: bool = False  # weights begin as in Glorot and Bengio 2010, biases at 0 (as Keras does); else as PyTorch's layers do
     weight_decay: float = 0.0  # decoupled; 0 = Adam's
     muon: bool = False  # the convolutions' optimizer (`muon.py`) instead of AdamW
     warmup: float = 0.0  # share of the training in which the rate rises; then it falls along a cosine; 0 = one rate

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cifake_core import __version__
-from cifake_core.detectors import run_index, trainable
+from cifake_core.detectors import run_index
 from cifake_core.detectors.presets import PRESETS
 from cifake_core.errors import BadInput, Damaged, NotFound
 from cifake_core.store import artifacts
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def request(self) -> str:
-        """What two runs have in common that differ in nothing but their seed: images, settings, how it is trained besides."""
+        """What two runs have in common that differ in nothing but their seed: images, settings, a preset's numbers."""
         return json.dumps(self._asked(), sort_keys=True)
 
     def is_another_seed_of(self, other: "Run") -> bool:
@@ -60,12 +60,12 @@ class Run:
 
     def _asked(self) -> list:
         settings = {name: value for name, value in self.record["settings"].items() if name != "seed"}
-        return [self.record["dataset_digest"], settings, self.record.get("preset"), self.record.get("recipe")]
+        return [self.record["dataset_digest"], settings, self.record.get("preset")]
 
     @property
     def recipe(self) -> dict:
-        """How it was trained besides its settings, the fields of `Recipe`; empty for a run of a version that did not keep it."""
-        return self.record.get("recipe") or (self.record.get("preset") or {}).get("recipe") or {}
+        """How a preset was trained besides its settings, the fields of `Recipe`; empty for a cell of the grid."""
+        return (self.record.get("preset") or {}).get("recipe") or {}
 
     def history(self) -> list[dict]:
         """One dictionary an epoch; see `state.Epoch`."""
@@ -83,25 +83,23 @@ def predictions_file(split: str) -> str:
 
 
 def run_id(dataset_digest: str, settings: object) -> str:
-    """Topology and seed for the eye, then 10 digits of the SHA-256 of the request; what else decides the training is part of it."""
-    request = {"data": dataset_digest, **asdict(settings), **made_of(settings.topology)}
+    """Topology and seed for the eye, then 10 digits of the SHA-256 of the request; a preset's own numbers are part of it."""
+    request = {"data": dataset_digest, **asdict(settings), **preset_of(settings.topology)}
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
     return f"{settings.topology}-s{settings.seed}-{digest[:10]}"
 
 
-def made_of(topology: str) -> dict:
-    """What decides a training besides its settings: {"preset": what the network is made of and how it is trained}, or
-    {"recipe": how it is trained} for a network that its name describes.
-    """
+def preset_of(topology: str) -> dict:
+    """{"preset": what it is made of and how it is trained}, or {} for any other network."""
     if topology not in PRESETS:
-        return {"recipe": asdict(trainable.recipe(topology))}
+        return {}
     return {"preset": {name: value for name, value in asdict(PRESETS[topology]).items() if name != "title"}}
 
 
-def of_this_version(run: Run) -> bool:
-    """Whether asking for the run again gives a run like it: false if this version trains a network of that name otherwise."""
-    today = json.loads(json.dumps(made_of(run.topology)))
-    return all(today.get(part) == run.record.get(part) for part in ("preset", "recipe"))
+def of_todays_preset(run: Run) -> bool:
+    """Whether asking for the run again gives a run like it: false if its preset has other numbers in this version."""
+    today = json.loads(json.dumps(preset_of(run.topology)))
+    return today.get("preset") == run.record.get("preset")
 
 
 def unfinished_folder(workspace: Workspace, identity: str) -> Path:

@@ -4,7 +4,7 @@ from cifake_core.detectors.presets import PRESETS, Preset, Recipe
 from cifake_core.detectors.topology import Topology
 from cifake_core.errors import BadInput
 
-_PAPER = Recipe(glorot=True)  # the paper says no more than Adam
+_PAPER = Recipe()
 
 
 def described(name: str) -> Topology | Preset:

@@ -83,8 +83,6 @@ def _fresh_state(settings: TrainSettings, device: torch.device) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = networks.build(settings.topology)
-        if trainable.recipe(settings.topology).glorot:
-            networks.begin_as_glorot(network)
     network = network.to(device, memory_format=torch.channels_last)
     return State(network, _optimizer(network, settings), [], {})
 

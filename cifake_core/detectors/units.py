@@ -120,7 +120,7 @@ def _store(
         "dataset": image_set.name,
         "dataset_digest": image_set.digest,
         "settings": asdict(settings),
-        **runs.made_of(settings.topology),
+        **runs.preset_of(settings.topology),
         "parameters": sum(p.numel() for p in state.network.parameters()),
         "best_epoch": state.best.epoch,
         "validation_loss": state.best.validation_loss,

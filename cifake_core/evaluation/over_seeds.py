@@ -85,8 +85,7 @@ def other_seeds(workspace: Workspace, run: Run, split: str) -> dict | None:
 def network_table(workspace: Workspace, dataset: str) -> dict:
     """{"dataset", "digest", "paper_accuracy", "n_test", "n_seen", "rows": […]} of every run on exactly these images.
 
-    A row: network, settings, preset (its numbers, None for another network), recipe (None for a preset, and for a run of
-    a version that kept none), parameters, seeds, validation, test and
+    A row: network, settings, preset (its numbers, None for another network), parameters, seeds, validation, test and
     without_duplicates (`Spread`; the latter on the test images that do not lie pixel by pixel in train or validation),
     seconds, best_epochs, hardware, precision, versions, runs.
     """
@@ -104,21 +103,19 @@ def network_table(workspace: Workspace, dataset: str) -> dict:
 
 
 def of_grid(table: dict, name: str) -> dict:
-    """The same table with the cells of a named grid alone, in its order, all trained alike: of all settings and recipes
-    those under which most of the cells were trained, and "grid": {"name", "networks", "settings", "recipe"}. Raises BadInput, or NotFound.
+    """The same table with the cells of a named grid alone, in its order, all trained alike: of all settings those under
+    which most of the cells were trained, and "grid": {"name", "networks", "settings"}. Raises BadInput, or NotFound.
     """
     cells = list(dict.fromkeys(str(cell) for cell in topology.grid(name)))
     alike: dict[str, dict[str, dict]] = {}
     for row in table["rows"]:
         if row["network"] in cells:
-            asked = json.dumps([row["settings"], row["recipe"]], sort_keys=True)
-            alike.setdefault(asked, {}).setdefault(row["network"], row)
+            alike.setdefault(json.dumps(row["settings"], sort_keys=True), {}).setdefault(row["network"], row)
     if not alike:
         raise NotFound(f"No network of the grid {name!r} was trained on {table['dataset']!r}; train it, or leave the grid out.")
-    asked, found = max(alike.items(), key=lambda item: (len(item[1]), sum(len(row["seeds"]) for row in item[1].values())))
+    settings, found = max(alike.items(), key=lambda item: (len(item[1]), sum(len(row["seeds"]) for row in item[1].values())))
     rows = [found[cell] for cell in cells if cell in found]
-    settings, recipe = json.loads(asked)
-    return table | {"grid": {"name": name, "networks": len(cells), "settings": settings, "recipe": recipe}, "rows": rows}
+    return table | {"grid": {"name": name, "networks": len(cells), "settings": json.loads(settings)}, "rows": rows}
 
 
 def _row(row: Repeated, fresh: "_Fresh | None") -> dict:
@@ -133,7 +130,6 @@ def _row(row: Repeated, fresh: "_Fresh | None") -> dict:
         "network": row.runs[0].topology,
         "settings": {name: value for name, value in row.settings.items() if name != "topology"},
         "preset": records[0].get("preset"),
-        "recipe": records[0].get("recipe"),
         "parameters": records[0]["parameters"],
         "seeds": [run.seed for run in row.runs],
         **{name: asdict(spread) if spread else None for name, spread in spreads.items()},

@@ -2,7 +2,7 @@
 
 import shlex
 
-from cifake_core.detectors.runs import Run, of_this_version
+from cifake_core.detectors.runs import Run, of_todays_preset
 from cifake_core.images.image_set import ImageSet
 
 _PROGRAM = ("python", "-m", "cifake_core")
@@ -17,7 +17,7 @@ def to_repeat(run: Run, image_set: ImageSet, split: str, threshold: float) -> li
         "--epochs", settings["epochs"], "--batch-size", settings["batch_size"],
         "--learning-rate", settings["learning_rate"], "--patience", settings["patience"],
     ]  # fmt: skip
-    changed = [] if of_this_version(run) else [f"# this version trains {run.topology} in another way: the next command gives another run"]
+    changed = [] if of_todays_preset(run) else [f"# {run.topology} has other numbers in this version: the next command trains another network"]
     return [
         *_import(image_set),
         *changed,

@@ -2,12 +2,10 @@
 
 import json
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from cifake_core.detectors import trainable
 from cifake_core.errors import BadInput
 from cifake_core.evaluation import exporting
 from cifake_core.evaluation.reporting.grid_tables import GridTable, grid_tables, percent
@@ -89,12 +87,12 @@ def _alike(row: dict, table: dict) -> list[dict]:
 
 def _different(row: dict, alike: list[dict]) -> str:
     """Of rows of the same network, what tells this one from the others, epochs (a column) apart: "batch size 128, patience 0"."""
-    mine, numbers = _numbers(row), [kept for other in alike if (kept := _numbers(other))]
+    numbers = [_numbers(other) for other in alike if other.get("preset")]
     told = _unlike(row["settings"], [other["settings"] for other in alike], leave="epochs")
-    if mine:
-        told += _unlike(mine, numbers, leave="")
+    if row.get("preset"):
+        told += _unlike(_numbers(row), numbers, leave="")
     elif numbers:
-        told.append("an older version's")  # whose runs kept their settings alone
+        told.append("an older version's")  # whose runs did not keep the preset's numbers
     return ", ".join(told)
 
 
@@ -104,10 +102,9 @@ def _unlike(mine: dict, all_of_them: list[dict], leave: str) -> list[str]:
 
 
 def _numbers(row: dict) -> dict:
-    """The preset's own and those of the recipe beside them; what the settings say again is left out."""
-    preset = row["preset"] or {}
-    every = preset | (row["recipe"] or preset.get("recipe") or {})
-    return {name: value for name, value in every.items() if name != "recipe" and name not in row["settings"]}
+    """The preset's own, those of its recipe beside the others; what the settings say again is left out."""
+    preset = row["preset"] | row["preset"].get("recipe", {})
+    return {name: value for name, value in preset.items() if name != "recipe" and name not in row["settings"]}
 
 
 def _cells(row: dict, different: str) -> list[str]:
@@ -129,8 +126,6 @@ def _notes(table: dict) -> list[str]:
     if "grid" in table:
         asked = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in table["grid"]["settings"].items())
         notes.append(f"{len(table['rows'])} of the {table['grid']['networks']} networks of the grid {table['grid']['name']!r}, all trained with {asked}.")
-        if table["grid"]["recipe"] != asdict(trainable.recipe(table["rows"][0]["network"])):
-            notes.append("They were trained by an older version, in another way: the command above gives other networks today.")
     order = "in the grid's order" if "grid" in table else "the best on validation first"
     notes.append(f"Mean ± sample standard deviation over seeds, at threshold 0.5, {order}.")
     if table["n_test"]:
