@@ -1,7 +1,7 @@
 """Training speed: ours against Keras with `image_dataset_from_directory` and against the usual PyTorch loop, on the same images.
 
     python -m benchmarks.training_speed --keras PYTHON [--images 12800] [--seconds 30] [--rounds 3] [--epochs 2]
-    python -m benchmarks.training_speed --keras PYTHON --accuracy --cells 32x2 --epochs 10 --seeds 0,1,2
+    python -m benchmarks.training_speed --keras PYTHON --accuracy --cells 32x2 --epochs 10 --seeds 0,1,2 [--own-files]
 
 PYTHON is an interpreter with tensorflow. Works in CIFAKE_HOME on `--dataset`; the others read the set's own files (CIFAKE's JPEGs,
 not encoded again) from a temporary folder train/REAL, train/FAKE. Everywhere: batch 64, Adam 1e-3, float32, "same" padding,
@@ -11,7 +11,8 @@ all alike. The first epoch of a process is not counted. What is timed is the pas
 
 Prints one JSON object: images/s of each side (median over epochs), how many times as fast we are, geometric means. With
 --accuracy: test accuracy after the last epoch of each side (nothing selected, and ours is not its best epoch), mean, sd, and
-the gap of the means with its standard error.
+the gap of the means with its standard error. There the others read our pixels from PNG files, so that all sides see the same
+images: TensorFlow's JPEG decoder is a fast, inexact one, and its pixels are others. With --own-files they read the set's files.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import nn
 
 from cifake_core import hardware
@@ -134,6 +136,15 @@ def export(image_set: ImageSet, split: str, part, folder: Path) -> None:
         (folder / split / label / f"{number:06d}.{suffix}").write_bytes(encoded)
 
 
+def export_pixels(part, folder: Path) -> None:
+    """The part's pixels as PNG files, in folder/REAL and folder/FAKE."""
+    for label in ("REAL", "FAKE"):
+        (folder / label).mkdir(parents=True)
+    for number, pixels in enumerate(part.pixels):
+        label = "FAKE" if part.labels[number] else "REAL"
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(folder / label / f"{number:06d}.png", compress_level=1)
+
+
 def images_for(cell: str, most: int, seconds: float) -> int:
     """`most`, or as many as an epoch of about so many seconds has; whole batches."""
     return max(640, min(most, int(seconds * RATE / (3 * Topology.parse(cell).multiply_adds())))) // 64 * 64
@@ -198,8 +209,12 @@ def main(asked: argparse.Namespace) -> dict:
     if asked.accuracy:
         with tempfile.TemporaryDirectory() as folder:
             for split, part in (("train", drawn(image_set, 0).train), ("test", image_set.part("test"))):
-                export(image_set, split, part, Path(folder))
-            return head | {"cells": [accuracies(cell, asked, image_set, folder) for cell in asked.cells]}
+                if asked.own_files:
+                    export(image_set, split, part, Path(folder))
+                else:
+                    export_pixels(part, Path(folder) / split)
+            read = "the set's own files" if asked.own_files else "our pixels as PNG"
+            return head | {"others_read": read, "cells": [accuracies(cell, asked, image_set, folder) for cell in asked.cells]}
     cells = [speeds(cell, asked, image_set) for cell in asked.cells]
     means = {pair: round(statistics.geometric_mean(c["ratios"][pair] for c in cells), 2) for pair in cells[0]["ratios"]}
     return head | {"cells": cells, "geometric_means": means}
@@ -215,6 +230,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2, help="measured a process; with --accuracy: trained")
     parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--own-files", action="store_true", help="with --accuracy: the others decode the set's own files")
     parser.add_argument("--sides", type=lambda text: text.split(","), default=["ours", "loader", "keras"], help="of ours, loader, keras")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
     asked = parser.parse_args()

@@ -7,7 +7,7 @@ import pytest
 
 from cifake_core import machine_load
 from cifake_core.detectors.runs import Run, Unfinished
-from pages.build.training.figures import curves_figure, smoothed
+from pages.build.training.curve_figure import curves_figure, smoothed
 from pages.build.training.results import Cell, job_of, stopped_cells
 from pages.build.training.tables import compared, filtered, networks
 from tests.test_page_parts import a_run
@@ -35,9 +35,9 @@ def test_smoothing_keeps_that_share_of_the_past_and_none_keeps_the_values():
 
 
 def test_on_a_logarithmic_scale_accuracy_is_shown_as_errors(monkeypatch):
-    from pages.build.training import figures
+    from pages.build.training import curve_figure
 
-    monkeypatch.setattr(figures, "colours", lambda: {"paper": "#000000"})
+    monkeypatch.setattr(curve_figure, "colours", lambda: {"paper": "#000000"})
     history = [
         {"epoch": 1, "validation_accuracy": 0.9, "train_accuracy": 0.8, "validation_loss": 0.3, "train_loss": 0.4}
     ]

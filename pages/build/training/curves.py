@@ -5,7 +5,8 @@ import streamlit as st
 from cifake_core.detectors import runs
 from cifake_core.detectors.runs import Run
 from cifake_core.store.workspace import Workspace
-from pages.build.training.figures import CONFIG, curves_figure
+from pages.build.training.curve_figure import curves_figure
+from pages.build.training.figures import CONFIG
 from pages.build.training.results import Cell
 
 _MOST = 8

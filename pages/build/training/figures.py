@@ -1,6 +1,6 @@
-"""The grid as a picture: what will be trained, what came out, and how it got there. Two panels, as in the paper.
+"""The grid as a picture: what will be trained, and what came out. Two panels, as in the paper.
 
-It draws what `training_plan` and `training_results` know. A heat map alone cannot be clicked, so a nearly invisible
+It draws what `plan` and `results` know. A heat map alone cannot be clicked, so a nearly invisible
 square lies over each cell and carries its name.
 """
 
@@ -29,7 +29,6 @@ _PANELS = (
     ("Feature extractors, each with one dense layer of 64", "filters", EXTRACTOR_FILTERS, "convolution layers", CONV_LAYERS),
     (f"Dense heads on the extractor {CHOSEN_EXTRACTOR.filters}x{CHOSEN_EXTRACTOR.conv_layers}", "dense units", HEAD_UNITS, "dense layers", DENSE_LAYERS),
 )  # fmt: skip
-_LINES = ("#3b8a8c", "#8a6d1d", "#4d7c3a", "#a23b72", "#5b6ee1", "#c0562f", "#6b7280", "#2f6f9f")
 
 
 def panel_cells(panel: int) -> list[list[str]]:
@@ -85,7 +84,7 @@ def results_figure(cells: dict[str, Cell], measure: str, best: str | None) -> "g
         return f"<i>{shown} …</i>" if cell.under_way and not cell.runs else shown + (" ✕" if cell.failures else "")
 
     def hover(name: str) -> str:
-        return "<br>".join(_escaped(line) for line in cells[name].lines()) if name in cells else f"<b>{name}</b><br>not trained yet"
+        return "<br>".join(escaped(line) for line in cells[name].lines()) if name in cells else f"<b>{name}</b><br>not trained yet"
 
     figure = _two_panels(value, text, hover, height=300)
     values = [found for row in (*panel_cells(0), *panel_cells(1)) for name in row if (found := value(name)) is not None]
@@ -93,51 +92,6 @@ def results_figure(cells: dict[str, Cell], measure: str, best: str | None) -> "g
     if best:
         _outline(figure, best)
     return figure
-
-
-def curves_figure(histories: dict[str, list[dict]], quantity: str, smooth: float = 0.0, log_scale: bool = False) -> "go.Figure":
-    """Validation (solid) and train (dotted) accuracy or loss by epoch, a colour a run; the paper's figure as a line.
-
-    On a logarithmic scale accuracy is shown as the share of errors, which is what falls by ratios.
-    """
-    import plotly.graph_objects as go
-
-    figure, errors = go.Figure(), quantity == "accuracy" and log_scale
-    scale = 100 if quantity == "accuracy" else 1
-    for number, (name, history) in enumerate(histories.items()):
-        epochs, tone = [epoch["epoch"] for epoch in history], _LINES[number % len(_LINES)]
-        for split, dash in (("validation", "solid"), ("train", "dot")):
-            raw = [scale * (1 - epoch[f"{split}_accuracy"] if errors else epoch[f"{split}_{quantity}"]) for epoch in history]
-            main = split == "validation"
-            if smooth and main:
-                figure.add_scatter(
-                    x=epochs, y=raw, mode="lines", legendgroup=name, showlegend=False, opacity=0.35, hoverinfo="skip", line={"color": tone, "width": 1}
-                )
-            figure.add_scatter(
-                x=epochs, y=smoothed(raw, smooth), mode="lines+markers", name=name, legendgroup=name, showlegend=main,
-                line={"color": tone, "dash": dash, "width": 2 if main else 1}, marker={"size": 5 if main else 1},
-                hovertemplate=f"{_escaped(name)}<br>epoch %{{x}}, {split} %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
-    if quantity == "accuracy":
-        figure.add_hline(
-            100 * (1 - PAPER_ACCURACY if errors else PAPER_ACCURACY), line={"color": colours()["paper"], "dash": "dash", "width": 1.5},
-            annotation_text="the paper's best, 92.98 % (test)", annotation_font_color=colours()["paper"], annotation_position="top left",
-        )  # fmt: skip
-    title = "errors, %" if errors else {"accuracy": "accuracy, %", "loss": "loss, nats"}[quantity]
-    figure.update_layout(
-        height=340, margin={"l": 10, "r": 10, "t": 10, "b": 10}, uirevision="curves", hovermode="closest",
-        xaxis={"title": "epoch", "dtick": 1 if max((len(h) for h in histories.values()), default=1) <= 20 else None},
-        yaxis={"title": title, "type": "log" if log_scale else "linear"},
-    )  # fmt: skip
-    return figure
-
-
-def smoothed(values: Sequence[float], kept: float) -> list[float]:
-    """Exponential moving average: each value keeps that share of the past; the first is itself."""
-    found: list[float] = []
-    for value in values:
-        found.append(kept * found[-1] + (1 - kept) * value if found else value)
-    return found
 
 
 def clicked_cell(key: str) -> str | None:
@@ -151,6 +105,12 @@ def short_count(number: float) -> str:
     if number >= 9.95e5:
         return f"{number / 1e6:.1f} M" if number < 9.95e6 else f"{number / 1e6:.0f} M"
     return f"{number / 1e3:.0f} k"
+
+
+def escaped(text: str) -> str:
+    """Plotly reads a few HTML tags; the only ones let through are the <b> we put round a cell's name."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("&lt;b&gt;", "<b>").replace("&lt;/b&gt;", "</b>")
 
 
 def _two_panels(value, text, hover, height: int) -> "go.Figure":
@@ -226,12 +186,6 @@ def _shown(value: float, measure: str) -> str:
     if measure == "duration_s":
         return f"{value:.0f} s" if value < 600 else f"{value / 60:.0f} min"
     return f"{100 * value:.1f}"
-
-
-def _escaped(text: str) -> str:
-    """Plotly reads a few HTML tags; the only ones let through are the <b> we put round a cell's name."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return safe.replace("&lt;b&gt;", "<b>").replace("&lt;/b&gt;", "</b>")
 
 
 def _quiet() -> str:
