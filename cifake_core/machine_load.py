@@ -5,9 +5,13 @@ Light: torch is not loaded, so that a page can ask every few seconds.
 
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
+from threading import Lock
 
 import psutil
+
+_SHORTEST = 0.5  # seconds; over less, the share of the processor is chance
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,31 @@ class GpuLoad:
 
 
 def now() -> Load:
-    """The processor's share is that since the last call in this process, 0 at the first."""
+    """The processor's share is that since the last call in this process; the first call looks for a tenth of a second."""
     memory = psutil.virtual_memory()
     cores = psutil.cpu_count() or 1
-    return Load(psutil.cpu_percent() / 100, cores, memory.total - memory.available, memory.total, _gpus())
+    return Load(_processor.busy(), cores, memory.total - memory.available, memory.total, _gpus())
+
+
+class _Processor:
+    """Remembers what was found, for several pages that ask at one moment."""
+
+    def __init__(self) -> None:
+        self._lock, self._asked_at, self._busy = Lock(), None, 0.0
+
+    def busy(self) -> float:
+        with self._lock:
+            if self._asked_at is None:
+                self._busy = psutil.cpu_percent(0.1) / 100
+            elif time.monotonic() - self._asked_at >= _SHORTEST:
+                self._busy = psutil.cpu_percent() / 100
+            else:
+                return self._busy
+            self._asked_at = time.monotonic()
+            return self._busy
+
+
+_processor = _Processor()
 
 
 def _gpus() -> tuple[GpuLoad, ...]:

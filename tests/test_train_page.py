@@ -97,9 +97,20 @@ def test_a_paused_cell_tells_what_is_kept_and_one_of_no_job_here_is_not_shown():
     assert "seed 0: cancelled" in Cell("16x2-64x1", stopped={0: "cancelled"}).lines()
 
 
+def test_the_processors_share_is_taken_over_a_time_that_says_something(monkeypatch):
+    asked, busy, processor = [], [], machine_load._Processor()
+    monkeypatch.setattr(machine_load.psutil, "cpu_percent", lambda interval=None: asked.append(interval) or 10.0 * len(asked))
+    for moment in (100.0, 100.2, 100.6, 100.9):
+        monkeypatch.setattr(machine_load.time, "monotonic", lambda moment=moment: moment)
+        busy.append(processor.busy())
+    assert busy == [0.1, 0.1, 0.2, 0.2]
+    assert asked == [0.1, None]
+
+
 def test_the_meter_reads_a_line_of_the_drivers_tool_and_tells_the_machines_memory():
     gpu = machine_load.parsed("NVIDIA H200, 87, 1024, 143771")
     assert (gpu.name, gpu.busy, gpu.memory_used) == ("NVIDIA H200", 0.87, 1 << 30)
     load = machine_load.now()
+    assert 0 <= load.cpu <= 1
     assert 0 < load.memory_used < load.memory_total
     assert load.cores >= 1

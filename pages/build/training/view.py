@@ -64,13 +64,13 @@ def _heat_maps(cells: dict[str, Cell]) -> None:
     measure = st.segmented_control(
         "Colour by", list(MEASURES), default="test", required=True, format_func=MEASURES.get, key="train_measure", bind="query-params"
     )
-    best = best_cell(cells)
+    best = best_cell({name: cell for name, cell in cells.items() if name in in_picture()})
     st.plotly_chart(
         results_figure(cells, measure, best), key="train_map", on_select=_choose_clicked, selection_mode="points", config=CONFIG,
         alt=f"{MEASURES[measure]} of {len(cells)} cells of the grid; the best on validation is {best or 'not known yet'}",
     )  # fmt: skip
     st.caption(
-        "The brighter, the higher; means over seeds. Outlined: the best on validation, so that the test set chooses nothing. "
+        "The brighter, the higher; means over seeds. Outlined: the best of the grid on validation, so that the test set chooses nothing. "
         "Numbers with … are still training and show validation accuracy; ✕ failed, ‖ was stopped alone. Hover for intervals, click for curves."
     )
     outside = sorted(set(cells) - in_picture())
