@@ -126,9 +126,27 @@ def test_every_varied_image_is_its_own_image_moved_and_maybe_mirrored():
     assert {flip for _, _, flip in moves} == {1, -1}
 
 
+def test_cutout_hides_one_square_of_each_image_and_leaves_the_rest_alone():
+    pixels = torch.full((400, 3, 8, 8), 7, dtype=torch.uint8)
+    seen = augmenting.varied(pixels, Recipe(cutout=3), torch.Generator().manual_seed(0))
+    assert set(seen.unique().tolist()) == {7, augmenting._GREY}
+    hidden = (seen == augmenting._GREY).numpy()
+    assert (hidden == hidden[:, :1]).all()  # in all three colours
+    centres = set()
+    for image in hidden[:, 0]:
+        rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+        assert image.sum() == len(rows) * len(columns)
+        for found in (rows, columns):
+            assert np.array_equal(found, np.arange(found[0], found[-1] + 1))
+            assert len(found) == 3 or (len(found) == 2 and {found[0], found[-1]} & {0, 7})  # cut by an edge alone
+        centres.add((rows[-1] - 1 if rows[0] == 0 else rows[0] + 1, columns[-1] - 1 if columns[0] == 0 else columns[0] + 1))
+    assert centres == {(y, x) for y in range(8) for x in range(8)}
+    assert Recipe(cutout=3).varies
+
+
 def test_images_are_varied_by_the_draw_alone_and_not_at_all_where_the_recipe_says_so():
     pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
-    recipe = Recipe(shift=1, mirror=True)
+    recipe = Recipe(shift=1, mirror=True, cutout=3)
     first, again = (augmenting.varied(pixels, recipe, torch.Generator().manual_seed(4)) for _ in range(2))
     other = augmenting.varied(pixels, recipe, torch.Generator().manual_seed(5))
     assert torch.equal(first, again)

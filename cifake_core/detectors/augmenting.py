@@ -1,13 +1,15 @@
-"""Images as a training sees them when they are to look different from epoch to epoch: mirrored and moved, on any device."""
+"""Images as a training sees them when they are to look different from epoch to epoch: mirrored, moved, partly hidden, on any device."""
 
 import torch
 from torch import Tensor
 
 from cifake_core.detectors.presets import Recipe
 
+_GREY = 115  # 0.45, about the mean of CIFAR-10's values
+
 
 def varied(pixels: Tensor, recipe: Recipe, draw: torch.Generator) -> Tensor:
-    """uint8 (N, 3, H, W), each image mirrored and moved by its own draw; values are only put elsewhere, never blended.
+    """uint8 (N, 3, H, W), each image mirrored, moved and partly hidden by its own draw; values are put elsewhere or replaced, never blended.
 
     `draw` is a generator of the CPU, so that a seed gives the same images on every device.
     """
@@ -19,7 +21,16 @@ def varied(pixels: Tensor, recipe: Recipe, draw: torch.Generator) -> Tensor:
     columns = torch.where(mirrored, width - 1 - columns, columns)
     image, rows, columns = torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]
     where = [index.to(pixels.device) for index in (image, rows, columns)]
-    return pixels.permute(0, 2, 3, 1)[tuple(where)].permute(0, 3, 1, 2)  # channels last in memory
+    seen = pixels.permute(0, 2, 3, 1)[tuple(where)].permute(0, 3, 1, 2)  # channels last in memory
+    return seen.masked_fill_(_square(recipe.cutout, n, height, width, draw).to(pixels.device), _GREY) if recipe.cutout else seen
+
+
+def _square(side: int, n: int, height: int, width: int, draw: torch.Generator) -> Tensor:
+    """bool (N, 1, H, W): a square of that side in each image, its centre drawn evenly from all pixels."""
+    down, across = torch.randint(0, height, (n, 1), generator=draw), torch.randint(0, width, (n, 1), generator=draw)
+    rows, columns = ((torch.arange(size) - at + side // 2 for size, at in ((height, down), (width, across))))  # 0 to side − 1: inside
+    within = [(places >= 0) & (places < side) for places in (rows, columns)]
+    return (within[0][:, :, None] & within[1][:, None, :])[:, None]
 
 
 def _reflected(index: Tensor, size: int) -> Tensor:

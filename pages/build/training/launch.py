@@ -100,7 +100,8 @@ def _described(preset: Preset) -> None:
         st.markdown(f"{preset.title}. Channels {stages}, {blocks} residual blocks, {preset.parameters():,} parameters.")
         st.caption(
             f"Trained with {'Muon' if recipe.muon else 'AdamW'} (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
-            f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random. "
+            f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random"
+            + (f", and a square of {recipe.cutout} pixels of each is hidden. " if recipe.cutout else ". ")
             + ("A verdict is the mean logit of the image and of its mirror image. " if preset.both_ways else "")
             + "Outside the paper's grid: its results stand in the leaderboard and under Cell."
         )
