@@ -29,6 +29,7 @@ from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import BadInput, Damaged
 from cifake_core.evaluation.reporting import commands
+from cifake_core.evaluation.reporting.writing import write_report
 from cifake_core.explanations import asking, fast_cam, methods, seeds
 from cifake_core.explanations.explaining import ExplainSplit
 from cifake_core.explanations.layers import journey
@@ -236,6 +237,8 @@ def test_a_preset_is_a_run_like_any_other_from_the_command_line_to_its_maps(lab)
     maps = ExplainSplit(run.id, limit=8).run(Context(lab))
     assert maps["n"] == 8
     assert maps["layer"] == networks.convolution_names(network)[-1]
+    write_report(lab, run.id, lab.home / "small.html", resamples=20)
+    assert "<td>13</td>" in (lab.home / "small.html").read_text(encoding="utf-8").split("cutout")[1][:40]  # its recipe beside its settings
     assert any("--topology small" in line and "--patience 0" in line for line in commands.to_repeat(run, ImageSet.open(lab, "tiny"), "test", 0.5))
 
 

@@ -28,6 +28,8 @@ def opened_cell(image_set: ImageSet, cell: Cell, jobs: list[Job]) -> None:
     """A box for each seed: finished, under way, stopped or failed."""
     for run in sorted(cell.runs.values(), key=lambda run: run.seed):
         _finished(run)
+    if cell.others:
+        st.caption(f"Trained with other settings: {cell.others} more, in the leaderboard below.")
     for training in cell.under_way:
         _under_way(image_set, training, jobs)
     for seed, stopped in sorted(cell.stopped.items()):

@@ -26,7 +26,7 @@ class Cell:
 
     topology: str
     runs: dict[int, Run] = field(default_factory=dict)  # by seed, all trained alike: as the newest of them
-    others: int = 0  # runs trained with other settings, or by an older version: never in one mean with those
+    others: int = 0  # runs trained with other settings, or a preset with other numbers: never in one mean with those
     under_way: list[Unfinished] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     failed_seeds: list[int] = field(default_factory=list)
@@ -71,7 +71,7 @@ def cells_of(image_set: ImageSet, runs: Sequence[Run], under_way: Sequence[Unfin
     cells: dict[str, Cell] = {}
     for run in runs_on(image_set, runs):
         cell = cells.setdefault(run.topology, Cell(run.topology))
-        if all(run.is_another_seed_of(newest) for newest in list(cell.runs.values())[:1]):
+        if run.is_another_seed_of(next(iter(cell.runs.values()), run)):
             cell.runs.setdefault(run.seed, run)
         else:
             cell.others += 1
