@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cifake_core.detectors import estimating, run_index, runs, training, units, wishes, workers
+from cifake_core.detectors import estimating, run_index, runs, trainable, training, units, wishes, workers
 from cifake_core.detectors.estimating import EstimateTraining, makespan
 from cifake_core.detectors.grid import TrainGrid
 from cifake_core.errors import BadInput
@@ -203,6 +203,18 @@ def test_an_estimate_is_linear_in_epochs_counts_finished_cells_as_nothing_and_me
     )
     assert longest - longer == pytest.approx(longer - fresh["seconds"], rel=0.1, abs=0.02)
     assert not list((lab.runs / ".unfinished").glob("*/*"))
+
+
+def test_an_estimate_counts_the_images_an_epoch_leaves_out(lab):
+    step = EstimateTraining("tiny", ("small",), epochs=16, batch_size=32, patience=0, workers=1)
+    timed = step.run(Context(lab))["cells"][0]  # timed where an epoch sees every image
+    assert timed["seconds"] > 0
+    image_set, unit = ImageSet.open(lab, "tiny"), step.trainings()[0]
+    images, a_second_an_image = len(image_set.training_data().train), estimating.Pace(1.0, 0.0, 0.0, 0.0)
+    all_of_it, half = (estimating._cell(lab, image_set, unit, a_second_an_image, done)["seconds"] for done in ({}, {runs.run_id(image_set.digest, unit): 8}))
+    assert all_of_it == pytest.approx(trainable.recipe("small").images_seen(images, 16))
+    assert 0.4 * 16 * images < all_of_it < 0.7 * 16 * images
+    assert half == pytest.approx(all_of_it / 2)
 
 
 def test_cells_are_handed_to_the_next_free_worker():

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cifake_core.detectors import runs
+from cifake_core.detectors import runs, trainable
 from cifake_core.detectors.presets import preset
+from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
 from pages.build.sets import import_sources
+from pages.build.training.past_pace import PastPace
 from pages.build.training.plan import Plan, parsed_seeds
 from pages.build.training.results import Cell, best_cell, cells_of
 from pages.build.training.tables import leaderboard
@@ -110,8 +112,30 @@ def test_a_plan_counts_the_trainings_that_are_runs_already(lab):
     there = runs.runs(lab)
     settings = {name: there[0].record["settings"][name] for name in ("epochs", "batch_size", "learning_rate", "patience")}
     image_set, cells = ImageSet.open(lab, "tiny"), tuple(sorted({run.topology for run in there}))
-    assert Plan("tiny", "custom", cells, (0, 7), **settings).trained_already(image_set, there) == len(there)
-    assert Plan("tiny", "custom", cells, (0,), **{**settings, "epochs": 77}).trained_already(image_set, there) == 0
+    left = Plan("tiny", "custom", cells, (0, 7), **settings).left(image_set, there)
+    assert [(one.topology, one.seed) for one in left] == [(cell, 7) for cell in cells]
+    assert len(Plan("tiny", "custom", cells, (0,), **{**settings, "epochs": 77}).left(image_set, there)) == len(cells)
+
+
+def test_time_is_judged_by_past_runs_of_the_same_network_and_by_multiplications_for_others(monkeypatch):
+    monkeypatch.setenv("CIFAKE_THREADS", "1")
+    image_set = ImageSet(Path("nowhere"), {"digest": "d" * 64, "rows": {"train": 1000}})
+    there = [a_run("16x1-64x1", 0, 0.9, 0.8), a_run("32x2-64x1", 0, 0.9, 0.8), a_run("32x2-64x1", 1, 0.9, 0.8)]
+    for run, seconds in zip(there, (2.0, 30.0, 10.0), strict=True):  # of two epochs over 900 images
+        run.record["duration_s"] = seconds
+    pace = PastPace.of(there, [image_set])
+    asked = [TrainSettings("32x2-64x1", 5, epochs=4), TrainSettings("16x1-64x1", 5, epochs=2)]
+    assert pace.seconds(asked, 2, image_set) == pytest.approx(2 * 20 + 2)
+    each = [trainable.cost(name) for name in ("16x1-64x1", "32x2-64x1", "64x3-64x1")]
+    judged = (2 / each[0] + 20 / each[1]) / 2 * each[2]
+    assert pace.seconds([TrainSettings("64x3-64x1", 0, epochs=2)], 1, image_set) == pytest.approx(judged)
+    small = TrainSettings("small", **{**preset("small").settings(), "epochs": 24})
+    seen = preset("small").recipe.images_seen(900, 24)
+    assert seen < 24 * 900
+    assert pace.seconds([small], 1, image_set) == pytest.approx((2 / each[0] + 20 / each[1]) / 2 / 1800 * trainable.cost("small") * seen)
+    assert PastPace.of(there, [ImageSet(Path("nowhere"), {"digest": "e" * 64, "rows": {"train": 1000}})]) is None
+    there[0].record["settings"]["topology"] = "residual-18"  # trained elsewhere, imported
+    assert set(PastPace.of(there, [image_set]).own) == {"32x2-64x1"}
 
 
 def test_a_cell_shows_the_mean_over_its_seeds_and_the_best_is_chosen_on_validation():

@@ -58,6 +58,7 @@ def restore(folder: Path, state: State) -> None:
     tensors = load_file(path)
     state.network.load_state_dict(_group(tensors, "network."))
     state.best_weights = _group(tensors, "best.")
+    state.losses = tensors.get("losses")
     _restore_optimizer(state.optimizer, tensors)
     state.history[:] = [Epoch(**epoch) for epoch in index["history"]]
 
@@ -67,6 +68,8 @@ def _tensors(state: State) -> dict[str, torch.Tensor]:
     tensors |= {f"best.{name}": value for name, value in state.best_weights.items()}
     for number, values in state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
+    if state.losses is not None:
+        tensors["losses"] = state.losses
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 

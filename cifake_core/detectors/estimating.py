@@ -44,8 +44,9 @@ class Pace:
     score_s: float  # scoring one image at the end
     start_s: float  # until the first image is seen: the process, torch, the images' checksums
 
-    def unit_s(self, epochs: int, images: int, scored: int) -> float:
-        return epochs * (images * self.image_s + self.epoch_s) + scored * self.score_s
+    def unit_s(self, epochs: int, seen: float, scored: int) -> float:
+        """Of so many epochs that see so many images together, then so many scored."""
+        return seen * self.image_s + epochs * self.epoch_s + scored * self.score_s
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ def _cell(
         return {**said, "seconds": 0.0, "state": "finished"}
     rows, done = image_set.record["rows"], half_done.get(identity, 0)
     held_out = round(0.1 * rows["train"])
-    seconds = pace.unit_s(max(0, unit.epochs - done), rows["train"] - held_out, held_out + rows.get("test", 0))
+    left = max(0, unit.epochs - done)
+    seen = trainable.recipe(unit.topology).images_seen(rows["train"] - held_out, unit.epochs) * left / unit.epochs
+    seconds = pace.unit_s(left, seen, held_out + rows.get("test", 0))
     return {**said, "seconds": round(seconds, 2), "state": "interrupted" if done else "new"}
 
 
@@ -181,7 +184,7 @@ def _time_unit(
             whole_s = time.perf_counter() - clock
         on_progress(1, 2, unit.topology)
         lasting = [epoch.duration_s for epoch in state.history]
-        epoch_s = median(lasting[1:])
+        epoch_s = median(epoch.duration_s for epoch in state.history[1:] if epoch.images == len(few.train))
         if epoch_s >= _LONG_ENOUGH_S or images == len(data.train):
             break
         images = min(4 * images, len(data.train))

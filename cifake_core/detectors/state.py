@@ -16,6 +16,7 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     duration_s: float
+    images: int | None = None  # training images it saw; None: not recorded
 
 
 @dataclass
@@ -29,6 +30,7 @@ class State:
     optimizer: torch.optim.Optimizer
     history: list[Epoch]
     best_weights: dict[str, Tensor]
+    losses: Tensor | None = None  # float32 (N,): each training image's last loss, where the recipe leaves out easy ones
 
     @property
     def best(self) -> Epoch | None:

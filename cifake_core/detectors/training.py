@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cifake_core import hardware
-from cifake_core.detectors import augmenting, checkpoints, networks, scoring, trainable
+from cifake_core.detectors import augmenting, checkpoints, networks, scoring, skipping, trainable
 from cifake_core.detectors.muon import Muon
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.state import Epoch, State
@@ -106,7 +106,7 @@ def _one_epoch(
 ) -> None:
     """Adds one Epoch to the history, and keeps its weights if they are the best on validation so far."""
     started, number = time.perf_counter(), len(state.history) + 1
-    loss, accuracy = _train_once(state, train, settings, precision, number, on_progress)
+    loss, accuracy, images = _train_once(state, train, settings, precision, number, on_progress)
     logits = scoring.logits_of(state.network, validation.pixels, precision, validation.rows)
     labels = validation.labels.cpu().numpy()
     state.history.append(
@@ -117,6 +117,7 @@ def _one_epoch(
             validation_loss=float(scores.cross_entropy(logits, labels).mean()),
             validation_accuracy=float(((logits >= 0) == (labels == 1)).mean()),
             duration_s=time.perf_counter() - started,
+            images=images,
         )
     )
     if state.best.epoch == number:
@@ -125,13 +126,16 @@ def _one_epoch(
 
 def _train_once(
     state: State, train: _Images, settings: TrainSettings, precision: str, number: int, on_progress: Progress
-) -> tuple[float, float]:
-    """One pass over the images; their order, and how they are varied, is drawn from (seed, epoch). Mean loss and accuracy."""
+) -> tuple[float, float, int]:
+    """One pass over the images; which, in what order and how varied is drawn from (seed, epoch). Mean loss, accuracy, images seen."""
     n, size, device = len(train.labels), settings.batch_size, train.labels.device
     recipe, draw = trainable.recipe(settings.topology), torch.Generator().manual_seed(settings.seed * 100_003 + number)
-    order = torch.randperm(n, generator=draw).to(device)
+    known = None if state.losses is None or recipe.sees_all(number, settings.epochs) else state.losses.cpu()
+    order, counts = (found if found is None else found.to(device) for found in skipping.order(n, known, recipe, draw))
+    if recipe.skip:
+        state.losses = torch.zeros(n, device=device) if state.losses is None else state.losses.to(device)
     loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
-    batches = -(-n // size)
+    batches, whole = -(-len(order) // size), -(-n // size)
     state.network.train()
     for batch in range(batches):
         drawn = order[batch * size : (batch + 1) * size]
@@ -141,23 +145,27 @@ def _train_once(
         _set_rate(state.optimizer, settings, recipe.rate((number - 1 + batch / batches) / settings.epochs))
         with hardware.autocast(device, precision):
             logits = state.network(networks.as_input(images)).float()
-        loss = functional.binary_cross_entropy_with_logits(logits, labels)
+        count = None if counts is None else counts[batch * size : (batch + 1) * size]
+        loss = functional.binary_cross_entropy_with_logits(logits, labels, count)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         state.optimizer.step()
         loss_sum += loss.detach() * len(drawn)
-        hits += ((logits.detach() >= 0) == (labels == 1)).sum()
+        hit = (logits.detach() >= 0) == (labels == 1)
+        hits += hit.sum() if count is None else (hit * count).sum()
+        if recipe.skip:
+            state.losses[drawn] = functional.binary_cross_entropy_with_logits(logits.detach(), labels, reduction="none")
         if batch % _REPORT_EVERY == 0:
-            on_progress(
-                (number - 1) * batches + batch, settings.epochs * batches, f"{settings.topology}: epoch {number}"
-            )
-    mean_loss = float(loss_sum) / n
+            done = (number - 1) * whole + batch * whole // batches
+            on_progress(done, settings.epochs * whole, f"{settings.topology}: epoch {number}")
+    stood_for = n if counts is None else float(counts.sum())
+    mean_loss = float(loss_sum) / stood_for
     if not np.isfinite(mean_loss):
         raise BadInput(
             f"The loss of {settings.topology} is not a number after epoch {number}; "
             f"the learning rate {settings.learning_rate} is too high, take a smaller one."
         )
-    return mean_loss, float(hits) / n
+    return mean_loss, float(hits) / stood_for, len(order)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, settings: TrainSettings, share: float) -> None:

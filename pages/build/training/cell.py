@@ -73,11 +73,12 @@ def _weights(run: Run) -> None:
 
 def _under_way(image_set: ImageSet, training: Unfinished, jobs: list[Job]) -> None:
     last, job = training.history[-1], job_of(image_set, jobs, training.topology, training.seed)
+    seen = f" of {last['images']:,} images" if last.get("images") else ""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
                 f"**{literal(training.topology)}**, seed {training.seed}: epoch {last['epoch']} done, validation "
-                f"{100 * last['validation_accuracy']:.2f} %, {last['duration_s']:.1f} s an epoch. A checkpoint of this epoch is kept.",
+                f"{100 * last['validation_accuracy']:.2f} %, {last['duration_s']:.1f} s an epoch{seen}. A checkpoint of this epoch is kept.",
                 width="stretch",
             )
             _act_buttons(job, training.topology, training.seed, ("pause", "cancel"))

@@ -6,11 +6,11 @@ import streamlit as st
 from cifake_core.detectors import estimating
 from cifake_core.detectors.grid import TrainGrid
 from cifake_core.detectors.runs import Run
-from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
-from pages.build.training.plan import Plan, estimate_s, seconds_per_unit
+from pages.build.training.past_pace import PastPace
+from pages.build.training.plan import Plan
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import duration
 
@@ -19,23 +19,20 @@ def cost(plan: Plan, image_set: ImageSet, runs: list[Run]) -> None:
     """One line, each cell's time behind it, and a button that times the cells if nothing is known."""
     count = plan.trainings()
     said = [f"**{count}** {'training' if count == 1 else 'trainings'}"]
-    done = plan.trained_already(image_set, runs)
-    if done:
-        said.append(f"{done} finished already, taken as they are")
+    left = plan.left(image_set, runs)
+    if len(left) < count:
+        said.append(f"{count - len(left)} finished already, taken as they are")
     told = estimating.estimate(Workspace.current(), TrainGrid(**plan.arguments()))
     if told is not None:
         said.append(f"at most about **{duration(told['seconds'])}** with {told['workers']} at once, each cell timed on this machine")
         st.markdown(" · ".join(said))
         _each_cell(told)
         return
-    try:
-        pace = seconds_per_unit(runs, ImageSet.list(Workspace.current()))
-    except CifakeError:
-        pace = None
-    if pace and done < count:
-        said.append(f"at most about {duration(estimate_s(plan, image_set, pace) * (1 - done / count))}, judged by past runs on this machine")
+    pace = PastPace.of(runs, ImageSet.list(Workspace.current())) if left else None
+    if pace:
+        said.append(f"at most about {duration(pace.seconds(left, count, image_set))}, judged by past runs on this machine")
     st.markdown(" · ".join(said))
-    if done < count:
+    if left:
         st.button(
             "Time it on this machine", icon=":material/timer:", type="tertiary", key="train_time", on_click=_time, args=(plan,),
             help="Trains each different cell for a moment, a second or two each, and tells how long all of it will take.",

@@ -102,6 +102,10 @@ def _described(preset: Preset) -> None:
             f"Trained with {'Muon' if recipe.muon else 'AdamW'} (weight decay {recipe.weight_decay:g}); the learning rate rises for {100 * recipe.warmup:.0f} % of the "
             f"training and then falls to zero. Images are mirrored and moved by up to {recipe.shift} pixels at random"
             + (f", and a square of {recipe.cutout} pixels of each is hidden. " if recipe.cutout else ". ")
+            + (
+                f"Between the first epoch and the last eighth of them, {100 * recipe.skip:.0f} % of the images with a loss below the mean are left out of an epoch; "
+                "those that stay count for these too. " if recipe.skip else ""
+            )
             + ("A verdict is the mean logit of the image and of its mirror image. " if preset.both_ways else "")
             + "Outside the paper's grid: its results stand in the leaderboard and under Cell."
         )

@@ -1,18 +1,14 @@
-"""What a launch will train: the request as a job, as a command line, and what it will cost. It draws nothing.
-
-Times are told from the runs this workspace has already; without any, only relative cost can be said.
-"""
+"""What a launch will train: the request as a job, and as a command line. It draws nothing."""
 
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
-from cifake_core.detectors import topology, trainable, workers
+from cifake_core.detectors import topology, trainable
 from cifake_core.detectors.presets import PRESETS
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run, run_id
-from cifake_core.errors import BadInput, CifakeError
+from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
 
 GRIDS = {
@@ -79,11 +75,11 @@ class Plan:
                 words.append(f"--{name.replace('_', '-')} {getattr(self, name)}")
         return " ".join(words)
 
-    def trained_already(self, image_set: ImageSet, runs: Sequence[Run]) -> int:
-        """How many of its trainings are runs already: they are taken as they are."""
-        settings = {name: getattr(self, name) for name in _DEFAULTS}
-        wanted = {run_id(image_set.digest, TrainSettings(name, seed, **settings)) for name in self.names() for seed in self.seeds}
-        return len(wanted & {run.id for run in runs})
+    def left(self, image_set: ImageSet, runs: Sequence[Run]) -> list[TrainSettings]:
+        """Its trainings that are no runs yet; the others are taken as they are."""
+        settings, there = {name: getattr(self, name) for name in _DEFAULTS}, {run.id for run in runs}
+        asked = [TrainSettings(name, seed, **settings) for seed in self.seeds for name in self.names()]
+        return [one for one in asked if run_id(image_set.digest, one) not in there]
 
 
 def parsed_seeds(text: str) -> tuple[int, ...]:
@@ -95,29 +91,3 @@ def parsed_seeds(text: str) -> tuple[int, ...]:
     if not seeds or min(seeds) < 0 or len(seeds) > 100:
         raise BadInput(f"The seeds {text[:40]!r} cannot be used; write 1 to 100 whole numbers from 0, for example 0,1,2.")
     return seeds
-
-
-def seconds_per_unit(runs: Sequence[Run], sets: Sequence[ImageSet]) -> float | None:
-    """Seconds this machine takes for one multiply-add of one image in one epoch, from its newest runs; None without any."""
-    images = {image_set.digest: _train_images(image_set) for image_set in sets}
-    paces = []
-    for run in runs[:30]:
-        known = images.get(run.record["dataset_digest"])
-        try:
-            multiply_adds = trainable.cost(run.topology)
-        except CifakeError:  # a network that is not trained here
-            continue
-        if known and run.record.get("epochs"):
-            paces.append(run.record["duration_s"] / (multiply_adds * known * run.record["epochs"]))
-    return median(paces) if paces else None
-
-
-def estimate_s(plan: Plan, image_set: ImageSet, pace: float) -> float:
-    """Seconds the launch takes at most (every epoch, nothing stopped early), at that pace."""
-    work = sum(trainable.cost(name) for name in plan.names()) * plan.epochs * len(plan.seeds)
-    crew = workers.crew_for(plan.trainings())
-    return work * _train_images(image_set) * pace / crew.workers
-
-
-def _train_images(image_set: ImageSet) -> float:
-    return 0.9 * image_set.record["rows"].get("train", 0)  # the rest is validation
