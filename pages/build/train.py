@@ -25,7 +25,7 @@ with shown_errors():
             st.info(f"**{literal(chosen.name)}** cannot be trained on. {literal(problem)}", icon=":material/info:")
         else:
             first = not runs_on(chosen, trained)
-            with st.expander("Launch", icon=":material/play_arrow:", expanded=first, key="train_form", on_change="rerun"):
+            with st.expander("Launch", icon=":material/play_arrow:", expanded=first, key="train_form", on_change="rerun", bind="query-params"):
                 launch_form(chosen, trained)
         jobs_panel("train", kinds=TRAIN | {"estimate-training"}, finished=1)
         results(chosen, moving(known_jobs(TRAIN)))

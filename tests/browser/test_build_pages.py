@@ -102,6 +102,18 @@ def test_a_click_on_a_cell_of_the_plan_changes_what_is_trained(page, settled):
     page.wait_for_url(re.compile("128x1-64x1"))  # the choice is in the link
 
 
+def test_a_link_to_an_open_launch_form_opens_it_with_its_choice(page, settled):
+    page.goto("/train?train_set=tiny&train_grid=Small+preset&train_seeds=3&train_epochs=24&train_batch=128&train_rate=0.004&train_patience=0")
+    settled(page)
+    button = page.get_by_role("button", name="Train these networks")
+    assert not button.is_visible()  # folded away, as its link says
+    _open_launch(page)
+    page.wait_for_url(re.compile("train_form=true"))
+    page.reload()
+    button.wait_for()
+    page.get_by_text("python -m cifake_core train --dataset tiny --preset small --seeds 3 --epochs 24").wait_for()
+
+
 def test_a_running_training_is_cancelled_and_its_finished_cells_stay(page, settled, server):
     before = {run.id for run in runs.runs(server.workspace)}
     page.goto("/train?train_set=tiny&train_grid=My+own+cells&train_cells=32x2-64x1&train_epochs=500&train_seeds=9&train_patience=0")
