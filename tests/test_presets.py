@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from typer.testing import CliRunner
 
 from cifake_core.cli import app
@@ -205,6 +206,33 @@ def test_a_training_tells_how_many_images_it_saw_and_its_loss_still_stands_for_a
         assert 0 <= some.train_accuracy <= 1
 
 
+def test_what_stays_counts_for_what_is_left_out_in_the_loss_that_is_learned_from(data, tmp_path, monkeypatch):
+    drawn, learned, order, loss = [], [], skipping.order, functional.binary_cross_entropy_with_logits
+
+    def spied_order(*asked):
+        drawn.append(order(*asked))
+        return drawn[-1]
+
+    def spied_loss(logits, labels, *count, **how):
+        found = loss(logits, labels, *count, **how)
+        if found.requires_grad:
+            right = (logits.detach() >= 0) == (labels == 1)
+            learned.append((found.item() * len(labels), loss(logits, labels, reduction="none").detach(), right))
+        return found
+
+    monkeypatch.setattr(skipping, "order", spied_order)
+    monkeypatch.setattr(functional, "binary_cross_entropy_with_logits", spied_loss)
+    state = training.fit(data, SETTINGS, tmp_path)
+    assert [counts is None for _, counts in drawn] == [True, False, True]
+    before, counts = len(drawn[0][0]), drawn[1][1]
+    steps = -(-before // SETTINGS.batch_size), -(-len(counts) // SETTINGS.batch_size)
+    second = learned[steps[0] : sum(steps)]
+    each, right = (torch.cat(parts) for parts in list(zip(*second, strict=True))[1:])
+    assert sum(total for total, _, _ in second) == pytest.approx(float((each * counts).sum()), rel=1e-4)
+    assert state.history[1].train_loss == pytest.approx(float((each * counts).sum() / counts.sum()), rel=1e-4)
+    assert state.history[1].train_accuracy == pytest.approx(float((right * counts).sum() / counts.sum()))
+
+
 def test_without_the_last_losses_a_checkpoint_does_not_resume_to_the_same_bits(data, tmp_path, monkeypatch):
     whole = training.fit(data, SETTINGS, tmp_path / "whole")
     with pytest.raises(InterruptedError):
@@ -235,12 +263,15 @@ def _stopped(epochs):
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_stopped_preset_goes_on_to_the_bits_of_an_uninterrupted_one(data, tmp_path, epochs):
-    whole = training.fit(data, SETTINGS, tmp_path / "whole").network.state_dict()
+    first = training.fit(data, SETTINGS, tmp_path / "whole")
     with pytest.raises(InterruptedError):
         training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(epochs))
-    resumed = training.fit(data, SETTINGS, tmp_path / "stopped").network.state_dict()
+    second = training.fit(data, SETTINGS, tmp_path / "stopped")
+    whole, resumed = first.network.state_dict(), second.network.state_dict()  # the best epoch's, maybe one before the stop
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert torch.equal(first.losses, second.losses)
+    assert [replace(epoch, duration_s=0) for epoch in first.history] == [replace(epoch, duration_s=0) for epoch in second.history]
 
 
 def test_a_checkpoint_of_another_optimizer_is_not_gone_on_with(data, tmp_path, monkeypatch, caplog):
