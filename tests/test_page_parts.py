@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from cifake_core.detectors import runs, trainable
+from cifake_core.detectors.past_pace import PastPace
 from cifake_core.detectors.presets import preset
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
 from pages.build.sets import import_sources
-from pages.build.training.past_pace import PastPace
 from pages.build.training.plan import Plan, parsed_seeds
 from pages.build.training.results import Cell, best_cell, cells_of
 from pages.build.training.tables import leaderboard

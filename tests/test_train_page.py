@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from cifake_core import machine_load
 from cifake_core.detectors.runs import Run, Unfinished
@@ -26,6 +27,22 @@ class _Job:
 
 def _run(topology: str, seed: int, test: float | None, **settings):
     return a_run(topology, seed, 0.9, test, **settings)
+
+
+def test_a_training_under_way_tells_how_many_images_its_epoch_saw():
+    def box():
+        from cifake_core.detectors.runs import Unfinished
+        from pages.build.training.cell import _under_way
+
+        last = {"epoch": 2, "validation_accuracy": 0.9389, "duration_s": 135.9}
+        _under_way(None, Unfinished("x", "small", 0, [{**last, "images": 43_750}]), [])
+        _under_way(None, Unfinished("y", "small", 1, [last]), [])  # of a version that did not record it
+
+    app = AppTest.from_function(box).run()
+    assert not app.exception
+    told, untold = (text.value for text in app.markdown)
+    assert "135.9 s an epoch of 43,750 images. A checkpoint" in told
+    assert "135.9 s an epoch. A checkpoint" in untold
 
 
 def test_smoothing_keeps_that_share_of_the_past_and_none_keeps_the_values():

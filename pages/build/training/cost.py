@@ -5,11 +5,11 @@ import streamlit as st
 
 from cifake_core.detectors import estimating
 from cifake_core.detectors.grid import TrainGrid
+from cifake_core.detectors.past_pace import PastPace
 from cifake_core.detectors.runs import Run
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
-from pages.build.training.past_pace import PastPace
 from pages.build.training.plan import Plan
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import duration

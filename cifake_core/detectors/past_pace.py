@@ -1,4 +1,4 @@
-"""How long a launch may take, judged by past runs of this workspace where its cells were not timed. It draws nothing."""
+"""How long a launch may take, judged by past runs of this workspace where its cells were not timed. No torch here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from cifake_core.detectors.runs import Run, of_todays_preset
 from cifake_core.errors import CifakeError
 from cifake_core.images.image_set import ImageSet
 
-_NEWEST = 100  # runs that are looked at: one training of the paper's grid with three seeds
+_NEWEST = 105  # runs that are looked at: one training of the paper's grid with three seeds
 
 
 @dataclass(frozen=True)
