@@ -6,6 +6,7 @@ on purpose: a network learns them in seconds.
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ def _own_environment(monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("CIFAKE_THREADS", "1")
     monkeypatch.setenv("CIFAKE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def _own_main_module():
+    """AppTest leaves the page it ran as `__main__`, and a process spawned later would run that page at its start."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture
