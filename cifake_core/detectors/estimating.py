@@ -189,11 +189,10 @@ def _time_unit(
             break
         images = min(4 * images, len(data.train))
     device = next(state.network.parameters()).device
-    precision = hardware.fast_precision(device) if unit.precision == "auto" else unit.precision  # as a run is scored
     pixels, passes = scoring.on_device(few.train.pixels, device), []
     for _ in range(2):  # the first prepares what batches of a new size need: on few images it would count many times over
         clock = time.perf_counter()
-        scoring.logits_of(state.network, pixels, precision)
+        scoring.logits_of(state.network, pixels)
         passes.append(time.perf_counter() - clock)
     score_s = passes[1] / images
     return began, Pace(epoch_s / images, max(0.0, whole_s - sum(lasting)) / _EPOCHS, score_s, 0.0)

@@ -24,10 +24,6 @@ class Detector:
     device: torch.device
     lock: RLock
 
-    @property
-    def precision(self) -> str:
-        return self.run.record["precision"] if self.device.type != "cpu" else hardware.fast_precision(self.device)
-
 
 def built(run: Run) -> nn.Module:
     """The run's network without its weights, as its record describes it: the preset of its name may be another today. Raises Damaged."""

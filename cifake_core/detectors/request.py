@@ -17,7 +17,7 @@ class TrainSettings:
     batch_size: int = 64  # images a step
     learning_rate: float = 1e-3  # of Adam; of a preset, the highest it reaches
     patience: int = 3  # epochs without a better validation accuracy before it stops; 0 = never stops early
-    precision: str = "auto"  # "fp32", "bf16" or "auto": bf16 where the hardware multiplies it
+    precision: str = "auto"  # of training: "fp32", "bf16" or "auto": bf16 where the hardware multiplies it; verdicts are in fp32
 
     def __post_init__(self) -> None:
         trainable.checked(self.topology)

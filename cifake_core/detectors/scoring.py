@@ -1,4 +1,7 @@
-"""Logits of many images. It leaves the network in the mode it was found in."""
+"""Logits of many images, in single precision whatever a network was trained in. It leaves the network in the mode it was found in.
+
+In bf16 a logit has 8 bits: thousands of images would tie, and a verdict would not be the one that maps and sliders show.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -8,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cifake_core import hardware
 from cifake_core.detectors.networks import as_input
 from cifake_core.progress import Progress, silent
 
@@ -40,7 +42,6 @@ def on_device(pixels: np.ndarray, device: torch.device) -> Tensor:
 def logits_of(
     network: nn.Module,
     images: Tensor,
-    precision: str = "fp32",
     rows: Tensor | None = None,
     on_progress: Progress = silent,
 ) -> np.ndarray:
@@ -49,7 +50,7 @@ def logits_of(
     size = CPU_BATCH if images.device.type == "cpu" else BATCH
     # written into one tensor: small ones kept between the large ones of each batch would scatter the heap, which then grows
     logits = torch.empty(len(rows), device=images.device)
-    with inference(network), hardware.autocast(images.device, precision):
+    with inference(network):
         for start in range(0, len(rows), size):
             on_progress(start, len(rows), "Scoring images")
             batch = rows[start : start + size]

@@ -107,7 +107,7 @@ def _one_epoch(
     """Adds one Epoch to the history, and keeps its weights if they are the best on validation so far."""
     started, number = time.perf_counter(), len(state.history) + 1
     loss, accuracy, images = _train_once(state, train, settings, precision, number, on_progress)
-    logits = scoring.logits_of(state.network, validation.pixels, precision, validation.rows)
+    logits = scoring.logits_of(state.network, validation.pixels, validation.rows)
     labels = validation.labels.cpu().numpy()
     state.history.append(
         Epoch(

@@ -144,13 +144,13 @@ def _store(
         if image_set.has("test"):
             parts["test"] = image_set.part("test")
         for split, part in parts.items():
-            record[split] = _predict(building, split, part, state, precision, device)
+            record[split] = _predict(building, split, part, state, device)
             files.append(runs.predictions_file(split))
         artifacts.write_record(building, record, files)
 
 
-def _predict(folder: Path, split: str, part: Part, state: State, precision: str, device: torch.device) -> dict:
-    logits = scoring.logits_of(state.network, scoring.on_device(part.pixels, device), precision)
+def _predict(folder: Path, split: str, part: Part, state: State, device: torch.device) -> dict:
+    logits = scoring.logits_of(state.network, scoring.on_device(part.pixels, device))
     runs.write_predictions(folder, split, part.image_ids, logits)
     found = scores.accuracy(logits, part.labels)
     return {"n": len(logits), "accuracy": found.value, "low": found.low, "high": found.high}

@@ -28,7 +28,7 @@ class Classified:
 def classify(detector: Detector, pixels: np.ndarray, class_labels: np.ndarray, threshold: float = THRESHOLD) -> Classified:
     """Answers to pixels uint8 (n, 3, 32, 32) of those classes (n,), -1 = unknown. The network is left as it was found."""
     with detector.lock:
-        logits = logits_of(detector.network, on_device(pixels, detector.device), detector.precision)
+        logits = logits_of(detector.network, on_device(pixels, detector.device))
     probability = 1 / (1 + np.exp(-logits.astype(np.float64)))
     called = probability >= threshold
     words = {**dict(enumerate(CLASS_NAMES)), -1: "unknown"}

@@ -179,7 +179,7 @@ def _logits(asked: Robustness, detector: Detector, shard: Shard, on_progress: Pr
         on_progress(number, len(plan), f"Scoring images: {column_name(item)}")
         pixels = shard.pixels if item is None else item[0](shard.pixels, item[1], seed=shard.first)
         images = scoring.on_device(np.ascontiguousarray(pixels), detector.device)
-        found.append(scoring.logits_of(detector.network, images, detector.precision))
+        found.append(scoring.logits_of(detector.network, images))
     on_progress(len(plan), len(plan), "Scoring images")
     return np.stack(found)
 

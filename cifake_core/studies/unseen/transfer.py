@@ -81,7 +81,7 @@ def scored(ray: Any, run: Run, pool: Pool, on_progress: Progress) -> Scores:
 
 def _logits(detector: Detector, shard: Shard, on_progress: Progress) -> np.ndarray:
     images = scoring.on_device(shard.pixels, detector.device)
-    return scoring.logits_of(detector.network, images, detector.precision, on_progress=on_progress)
+    return scoring.logits_of(detector.network, images, on_progress=on_progress)
 
 
 def _spread(rows: list[dict]) -> dict:
