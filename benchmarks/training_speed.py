@@ -4,8 +4,8 @@
     python -m benchmarks.training_speed --keras PYTHON --accuracy --cells 32x2 --epochs 10 --seeds 0,1,2 [--own-files]
 
 PYTHON is an interpreter with tensorflow. Works in CIFAKE_HOME on `--dataset`; the others read the set's own files (CIFAKE's JPEGs,
-not encoded again) from a temporary folder train/REAL, train/FAKE. Everywhere: batch 64, Adam 1e-3, float32, "same" padding,
-all cores for one network; a side and round is a process of its own, and sides take turns, so what else the machine does hits
+not encoded again) from a temporary folder train/REAL, train/FAKE. Everywhere: batch 64, Adam 1e-3, "same" padding, all cores for
+one network; the others' float32, ours --precision (auto: bf16 where the processor multiplies it, as users get it); a side and round is a process of its own, and sides take turns, so what else the machine does hits
 all alike. The first epoch of a process is not counted. What is timed is the pass over the training images: no checkpoints, and
 64 validation images on our side. `grid` is what `train --grid` does: one process a core, one thread each, their rates added.
 
@@ -56,11 +56,12 @@ class Work:
     seed: int = 0
     threads: int = CORES
     test: bool = False
+    precision: str = "auto"  # of our side: what a user gets
 
 
 def ours(work: Work) -> dict:
     image_set, found = ImageSet.open(Workspace.current(), work.dataset), []
-    settings = TrainSettings(work.cell, work.seed, work.epochs, patience=0, precision="fp32")
+    settings = TrainSettings(work.cell, work.seed, work.epochs, patience=0, precision=work.precision)
 
     def look(network: nn.Module, epoch: int) -> None:
         if work.test and epoch == work.epochs:
@@ -172,7 +173,7 @@ def speeds(cell: str, asked: argparse.Namespace, image_set: ImageSet) -> dict:
     took = {side: [] for side in (*asked.sides, "grid")}
     with tempfile.TemporaryDirectory() as folder:
         export(image_set, "train", drawn(image_set, number).train, Path(folder))
-        work = Work(asked.dataset, cell, folder, number, 1 + asked.epochs)
+        work = Work(asked.dataset, cell, folder, number, 1 + asked.epochs, precision=asked.precision)
         for _ in range(asked.rounds):
             for side in took:
                 took[side] += run(side, work, asked.keras)["epochs_s"][1:]
@@ -184,7 +185,7 @@ def speeds(cell: str, asked: argparse.Namespace, image_set: ImageSet) -> dict:
 
 
 def accuracies(cell: str, asked: argparse.Namespace, image_set: ImageSet, folder: str) -> dict:
-    work = Work(asked.dataset, cell, folder, 0, asked.epochs, test=True)
+    work = Work(asked.dataset, cell, folder, 0, asked.epochs, test=True, precision=asked.precision)
     found = {side: [] for side in asked.sides}
     for seed in asked.seeds:
         for side in found:
@@ -205,7 +206,9 @@ def gap(ours: list[float], theirs: list[float]) -> dict:
 
 def main(asked: argparse.Namespace) -> dict:
     image_set = ImageSet.open(Workspace.current(), asked.dataset)
-    head = {"dataset": asked.dataset, "hardware": hardware.description(hardware.chosen_device()), "epochs": asked.epochs}
+    device = hardware.chosen_device()
+    precision = hardware.fast_precision(device) if asked.precision == "auto" else asked.precision
+    head = {"dataset": asked.dataset, "hardware": hardware.description(device), "our_precision": precision, "epochs": asked.epochs}
     if asked.accuracy:
         with tempfile.TemporaryDirectory() as folder:
             for split, part in (("train", drawn(image_set, 0).train), ("test", image_set.part("test"))):
@@ -231,6 +234,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2, help="measured a process; with --accuracy: trained")
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--own-files", action="store_true", help="with --accuracy: the others decode the set's own files")
+    parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto", help="of our side")
     parser.add_argument("--sides", type=lambda text: text.split(","), default=["ours", "loader", "keras"], help="of ours, loader, keras")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
     asked = parser.parse_args()

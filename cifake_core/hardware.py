@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -31,9 +32,14 @@ def fast_precision(device: torch.device) -> str:
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    has = torch.backends.cpu.get_cpu_capability()
-    native = "AVX512" in has and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
-    return "bf16" if native else "fp32"
+    return "bf16" if multiplies_bf16() else "fp32"
+
+
+@cache
+def multiplies_bf16() -> bool:
+    """Whether this processor has instructions for it; one with AVX-512 alone emulates them."""
+    wide = "AVX512" in torch.backends.cpu.get_cpu_capability()
+    return wide and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def autocast(device: torch.device, precision: str):

@@ -103,8 +103,8 @@ def test_a_preset_brings_its_settings_and_takes_them_away_again_but_never_the_us
 
     command = "python -m cifake_core train --dataset tiny"
     app = opened("pages/build/train.py")
-    assert f"{command} --preset small --seeds 0 --epochs 24" in chosen("small")
-    assert "289,945 parameters" in everything_said(app)
+    assert f"{command} --preset small --seeds 0 --epochs 56" in chosen("small")
+    assert "287,937 parameters" in everything_said(app)
     assert "70 % of the images with a loss below the mean are left out of an epoch" in everything_said(app)
     assert f"{command} --preset strong --seeds 0 --epochs 60" in chosen("strong")
     assert "left out of an epoch" not in everything_said(app)

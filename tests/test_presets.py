@@ -312,4 +312,4 @@ def test_the_page_plans_a_preset_as_one_network_with_its_command():
     plan = Plan("tiny", "small", (), (0, 1), **preset("small").settings())
     assert plan.names() == ["small"]
     assert plan.arguments() == {"dataset": "tiny", "topologies": ["small"], "seeds": [0, 1], **preset("small").settings()}
-    assert plan.command() == "python -m cifake_core train --dataset tiny --preset small --seeds 0,1 --epochs 24"
+    assert plan.command() == "python -m cifake_core train --dataset tiny --preset small --seeds 0,1 --epochs 56"

@@ -1,8 +1,8 @@
 """How long a launch will take, before it is launched: each different cell is trained for a moment on this machine.
 
 The moment is a few hundred images, long enough to time and no longer, in as many processes at once as the launch will
-use, because processes slow one another. A cell's time is then linear: epochs × images × its pace, plus saving each
-epoch, plus scoring once. Paces are kept in the workspace for this machine. Early stopping can only make it shorter.
+use, because processes slow one another. A cell's time is then linear: images its epochs see × its pace, plus scoring the
+validation images and saving after each epoch, plus scoring once at the end. Paces are kept in the workspace for this machine. Early stopping can only make it shorter.
 Measured error: see `benchmarks/RESULTS.md` (python benchmarks/training_cost.py).
 """
 
@@ -39,14 +39,14 @@ _EPOCHS = 4  # of each attempt; the first warms up, the median of the others cou
 class Pace:
     """What training one cell costs on this machine, in seconds."""
 
-    image_s: float  # a training image in one epoch, its share of validation included
-    epoch_s: float  # saving an epoch
-    score_s: float  # scoring one image at the end
+    learn_s: float  # a training image in one epoch
+    save_s: float  # saving an epoch
+    score_s: float  # scoring an image, of validation after each epoch or at the end
     start_s: float  # until the first image is seen: the process, torch, the images' checksums
 
     def unit_s(self, epochs: int, seen: float, scored: int) -> float:
-        """Of so many epochs that see so many images together, then so many scored."""
-        return seen * self.image_s + epochs * self.epoch_s + scored * self.score_s
+        """Of so many epochs that see so many images together, with so many images scored in all."""
+        return seen * self.learn_s + epochs * self.save_s + scored * self.score_s
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _cell(
     held_out = round(0.1 * rows["train"])
     left = max(0, unit.epochs - done)
     seen = trainable.recipe(unit.topology).images_seen(rows["train"] - held_out, unit.epochs) * left / unit.epochs
-    seconds = pace.unit_s(left, seen, held_out + rows.get("test", 0))
+    seconds = pace.unit_s(left, seen, (left + 1) * held_out + rows.get("test", 0))
     return {**said, "seconds": round(seconds, 2), "state": "interrupted" if done else "new"}
 
 
@@ -195,4 +195,5 @@ def _time_unit(
         scoring.logits_of(state.network, pixels)
         passes.append(time.perf_counter() - clock)
     score_s = passes[1] / images
-    return began, Pace(epoch_s / images, max(0.0, whole_s - sum(lasting)) / _EPOCHS, score_s, 0.0)
+    learn_s = max(0.0, epoch_s - len(few.validation) * score_s) / images
+    return began, Pace(learn_s, max(0.0, whole_s - sum(lasting)) / _EPOCHS, score_s, 0.0)

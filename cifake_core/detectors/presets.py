@@ -102,10 +102,10 @@ PRESETS = {
         Preset(
             name="small",
             title="Small: under 300,000 parameters, for a CPU",
-            channels=(24, 48, 64, 72),
-            blocks=(0, 1, 1, 1),
+            channels=(32, 48, 64, 64),
+            blocks=(1, 1, 1, 1),
             recipe=Recipe(weight_decay=0.02, muon=True, warmup=0.2, shift=2, mirror=True, cutout=13, skip=0.7),
-            epochs=24,
+            epochs=56,
             batch_size=128,
             learning_rate=4e-3,
             both_ways=True,

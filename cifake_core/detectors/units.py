@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -70,14 +70,16 @@ def train_run(
             started = time.perf_counter()
             probe = probing.Recorder(work, data.validation)
             heard = wishes.obeying(workspace, identity, settings.topology, on_progress)
+            history = _LiveHistory(work)
             try:
-                state = training.fit(data, settings, work, heard, _live_history(work), probe.look)
+                state = training.fit(data, settings, work, heard, history.write, probe.look)
             except Refused:
                 if wishes.wish(workspace, identity) == "cancel":
                     shutil.rmtree(work, ignore_errors=True)
                 raise
             seen = probing.gathered(work, len(state.history))
-            _store(folder, image_set, data, settings, state, seen, time.perf_counter() - started)
+            duration_s = time.perf_counter() - started + history.before_s
+            _store(folder, image_set, data, settings, state, seen, duration_s)
         shutil.rmtree(work, ignore_errors=True)
     return runs.open_run(workspace, identity)
 
@@ -98,9 +100,17 @@ def _alone(work: Path, on_progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _live_history(work: Path) -> Callable[[list[Epoch]], None]:
-    """Lets a page draw the curves while the training goes on."""
-    return lambda history: artifacts.write_json(work / runs.HISTORY, {"epochs": [asdict(epoch) for epoch in history]})
+class _LiveHistory:
+    """Lets a page draw the curves while the training goes on, and knows what epochs of an earlier, interrupted attempt took."""
+
+    def __init__(self, work: Path) -> None:
+        self._file, self._written, self.before_s = work / runs.HISTORY, False, 0.0
+
+    def write(self, history: list[Epoch]) -> None:
+        """After every epoch, with all of them so far."""
+        if not self._written:
+            self._written, self.before_s = True, sum(epoch.duration_s for epoch in history[:-1])
+        artifacts.write_json(self._file, {"epochs": [asdict(epoch) for epoch in history]})
 
 
 def _store(

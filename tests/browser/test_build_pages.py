@@ -111,7 +111,7 @@ def test_a_link_to_an_open_launch_form_opens_it_with_its_choice(page, settled):
     page.wait_for_url(re.compile("train_form=true"))
     page.reload()
     button.wait_for()
-    page.get_by_text("python -m cifake_core train --dataset tiny --preset small --seeds 3 --epochs 24").wait_for()
+    page.get_by_text("python -m cifake_core train --dataset tiny --preset small --seeds 3 --epochs 56").wait_for()
 
 
 def test_a_running_training_is_cancelled_and_its_finished_cells_stay(page, settled, server):
