@@ -104,5 +104,5 @@ def convolution_names(network: nn.Module) -> list[str]:
 
 
 def as_input(pixels: Tensor) -> Tensor:
-    """uint8 (N, 3, H, W) → float32 in [0, 1], channels last in memory: the form convolutions are fastest on."""
-    return pixels.to(memory_format=torch.channels_last).float().div_(255)
+    """uint8 (N, 3, H, W) → float32 in [0, 1], laid out in memory as they came: a convolution brings them into the layout it wants."""
+    return pixels.float().div_(255)

@@ -54,7 +54,7 @@ def logits_of(
         for start in range(0, len(rows), size):
             on_progress(start, len(rows), "Scoring images")
             batch = rows[start : start + size]
-            logits[start : start + len(batch)] = verdict(network, as_input(images[batch]))
+            logits[start : start + len(batch)] = verdict(network, as_input(images.index_select(0, batch)))
     return logits.cpu().numpy()
 
 
