@@ -103,7 +103,7 @@ def test_a_click_on_a_cell_of_the_plan_changes_what_is_trained(page, settled):
 
 
 def test_a_link_to_an_open_launch_form_opens_it_with_its_choice(page, settled):
-    page.goto("/train?train_set=tiny&train_grid=Small+preset&train_seeds=3&train_epochs=24&train_batch=128&train_rate=0.004&train_patience=0")
+    page.goto("/train?train_set=tiny&train_grid=Small+preset&train_seeds=3&train_epochs=56&train_batch=128&train_rate=0.004&train_patience=0")
     settled(page)
     button = page.get_by_role("button", name="Train these networks")
     assert not button.is_visible()  # folded away, as its link says
