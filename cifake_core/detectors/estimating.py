@@ -2,7 +2,8 @@
 
 The moment is a few hundred images, long enough to time and no longer, in as many processes at once as the launch will
 use, because processes slow one another. A cell's time is then linear: images its epochs see × its pace, plus scoring the
-validation images and saving after each epoch, plus scoring once at the end. Paces are kept in the workspace for this machine. Early stopping can only make it shorter.
+validation images and saving after each epoch, plus scoring once at the end. Paces are kept in the workspace for this
+machine. Early stopping can only make it shorter.
 Measured error: see `benchmarks/RESULTS.md` (python benchmarks/training_cost.py).
 """
 

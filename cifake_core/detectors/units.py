@@ -78,7 +78,8 @@ def train_run(
                     shutil.rmtree(work, ignore_errors=True)
                 raise
             seen = probing.gathered(work, len(state.history))
-            duration_s = time.perf_counter() - started + history.before_s
+            earlier = state.history[: len(state.history) - history.written]  # of an attempt that was interrupted
+            duration_s = time.perf_counter() - started + sum(epoch.duration_s for epoch in earlier)
             _store(folder, image_set, data, settings, state, seen, duration_s)
         shutil.rmtree(work, ignore_errors=True)
     return runs.open_run(workspace, identity)
@@ -101,15 +102,14 @@ def _alone(work: Path, on_progress: Progress) -> Iterator[None]:
 
 
 class _LiveHistory:
-    """Lets a page draw the curves while the training goes on, and knows what epochs of an earlier, interrupted attempt took."""
+    """Lets a page draw the curves while the training goes on, and counts the epochs of this attempt."""
 
     def __init__(self, work: Path) -> None:
-        self._file, self._written, self.before_s = work / runs.HISTORY, False, 0.0
+        self._file, self.written = work / runs.HISTORY, 0
 
     def write(self, history: list[Epoch]) -> None:
         """After every epoch, with all of them so far."""
-        if not self._written:
-            self._written, self.before_s = True, sum(epoch.duration_s for epoch in history[:-1])
+        self.written += 1
         artifacts.write_json(self._file, {"epochs": [asdict(epoch) for epoch in history]})
 
 
