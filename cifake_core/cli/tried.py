@@ -56,7 +56,7 @@ class Judge:
     def _logit(self, identity: str, image: np.ndarray) -> float:
         detector = self.detectors[identity]
         images = on_device(image, detector.device)
-        return float(logits_of(detector.network, images, "fp32")[0]) / (self.temperatures[identity] or 1.0)
+        return float(logits_of(detector.network, images)[0]) / (self.temperatures[identity] or 1.0)
 
     @staticmethod
     def sentence(row: dict) -> str:

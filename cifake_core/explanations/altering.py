@@ -130,7 +130,7 @@ def altered(pixels: np.ndarray, wanted: Alterations, mask: np.ndarray | None = N
 def probabilities(detector: Detector, images: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Probability of fake (n,) of images uint8 (n, 3, H, W), in full precision, the logits divided by the temperature."""
     with detector.lock:
-        logits = logits_of(detector.network, on_device(images, detector.device), "fp32")
+        logits = logits_of(detector.network, on_device(images, detector.device))
     return fake_probability(logits.astype(np.float64) / temperature)
 
 

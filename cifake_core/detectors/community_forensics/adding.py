@@ -99,7 +99,7 @@ class JudgeSet:
         for start in range(0, len(part), network.model.batch):
             context.on_progress(done + start, total, f"{self.detector} looks at {total:,} images of {self.dataset}")
             here = scoring.on_device(pixels[start : start + network.model.batch], device)
-            parts.append(scoring.logits_of(network, here, "fp32"))
+            parts.append(scoring.logits_of(network, here))
         return np.concatenate(parts)
 
 

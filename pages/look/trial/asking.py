@@ -116,7 +116,7 @@ def _logit(run_id: str, weights: str, pixels: bytes, *, _run: Run, _seen: np.nda
     detector = cached.detector_of(_run)
     with detector.lock:
         images = on_device(np.ascontiguousarray(_seen.transpose(2, 0, 1))[None], detector.device)
-        return float(logits_of(detector.network, images, "fp32")[0])
+        return float(logits_of(detector.network, images)[0])
 
 
 def nearest_of(run: Run, seen: np.ndarray):
