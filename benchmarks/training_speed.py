@@ -5,8 +5,8 @@
 
 PYTHON is an interpreter with tensorflow. Works in CIFAKE_HOME on `--dataset`; the others read the set's own files (CIFAKE's JPEGs,
 not encoded again) from a temporary folder train/REAL, train/FAKE. Everywhere: batch 64, Adam 1e-3, "same" padding, all cores for
-one network; the others' float32, ours --precision (auto: bf16 where the processor multiplies it, as users get it); a side and round is a process of its own, and sides take turns, so what else the machine does hits
-all alike. The first epoch of a process is not counted. What is timed is the pass over the training images: no checkpoints, and
+one network; the others in float32, ours in --precision (auto: bf16 where the processor multiplies it, as users get it). A side
+and round is a process of its own, and sides take turns, so what else the machine does hits all alike. The first epoch of a process is not counted. What is timed is the pass over the training images: no checkpoints, and
 64 validation images on our side. `grid` is what `train --grid` does: one process a core, one thread each, their rates added.
 
 Prints one JSON object: images/s of each side (median over epochs), how many times as fast we are, geometric means. With

@@ -61,8 +61,8 @@ def _trains_on_cpu(network: nn.Module, images: Tensor) -> bool:
 def _trained_stages(convolutions: Sequence[nn.Conv2d], images: Tensor) -> Tensor:
     """`_stages` in oneDNN's own layout, whose max-pool is faster, above all its way back; equal but for rounding.
 
-    In bf16 all of them: a step of `16x1` takes 0.6 of the time, of `128x3` 0.8. In float32 the first alone, with the largest maps:
-    with 128 filters further convolutions are slower in that layout (measured with AVX2).
+    In bf16 all of them; what it gave: benchmarks/RESULTS.md. In float32 the first alone, with the largest maps: with 128
+    filters further convolutions are slower in that layout (measured with AVX2).
     """
     if torch.is_autocast_enabled("cpu"):
         x = images.to_mkldnn(torch.bfloat16)
