@@ -215,6 +215,9 @@ def test_an_estimate_counts_the_images_an_epoch_leaves_out(lab):
     assert all_of_it == pytest.approx(trainable.recipe("small").images_seen(images, 16))
     assert 0.4 * 16 * images < all_of_it < 0.7 * 16 * images
     assert half == pytest.approx(all_of_it / 2)
+    validation, test = round(0.1 * image_set.record["rows"]["train"]), image_set.record["rows"]["test"]
+    scoring_alone = estimating._cell(lab, image_set, unit, estimating.Pace(0.0, 0.0, 1.0, 0.0), {})["seconds"]
+    assert scoring_alone == (16 + 1) * validation + test  # each epoch scores all of validation, however few images it learns from
 
 
 def test_cells_are_handed_to_the_next_free_worker():
