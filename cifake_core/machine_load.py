@@ -12,6 +12,7 @@ from threading import Lock
 import psutil
 
 _SHORTEST = 0.5  # seconds; over less, the share of the processor is chance
+_FIRST_LOOK = 0.1  # seconds of the first look, which keeps a page waiting
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,32 @@ def now() -> Load:
 
 
 class _Processor:
-    """Remembers what was found, for several pages that ask at one moment."""
+    """Remembers what was found, for several pages that ask at one moment.
+
+    Not psutil's `cpu_percent`: it remembers for each thread apart, and a page asks from a new thread each time.
+    """
 
     def __init__(self) -> None:
-        self._lock, self._asked_at, self._busy = Lock(), None, 0.0
+        self._lock, self._times, self._asked_at, self._share = Lock(), None, 0.0, 0.0
 
     def busy(self) -> float:
         with self._lock:
-            if self._asked_at is None:
-                self._busy = psutil.cpu_percent(0.1) / 100
-            elif time.monotonic() - self._asked_at >= _SHORTEST:
-                self._busy = psutil.cpu_percent() / 100
-            else:
-                return self._busy
-            self._asked_at = time.monotonic()
-            return self._busy
+            if self._times is None:
+                self._times = psutil.cpu_times()
+                time.sleep(_FIRST_LOOK)
+            elif time.monotonic() - self._asked_at < _SHORTEST:
+                return self._share
+            before, self._times = self._times, psutil.cpu_times()
+            self._share, self._asked_at = busy_share(before, self._times), time.monotonic()
+            return self._share
+
+
+def busy_share(before, after) -> float:
+    """The share of all cores' time between two `psutil.cpu_times()` in which they were not idle; 0 if no time passed."""
+    spent = {name: getattr(after, name) - getattr(before, name) for name in after._fields if not name.startswith("guest")}  # guests are part of user
+    total = sum(spent.values())
+    idle = spent["idle"] + spent.get("iowait", 0.0)
+    return min(1.0, max(0.0, 1 - idle / total)) if total > 0 else 0.0
 
 
 _processor = _Processor()

@@ -1,8 +1,12 @@
 """The parts of the Train page that decide what is shown: filters, smoothing, comparison, whose job a cell is."""
 
+import time
+from collections import namedtuple
 from dataclasses import dataclass, field
+from threading import Event, Thread
 
 import pandas as pd
+import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -115,13 +119,33 @@ def test_a_paused_cell_tells_what_is_kept_and_one_of_no_job_here_is_not_shown():
 
 
 def test_the_processors_share_is_taken_over_a_time_that_says_something(monkeypatch):
-    asked, busy, processor = [], [], machine_load._Processor()
-    monkeypatch.setattr(machine_load.psutil, "cpu_percent", lambda interval=None: asked.append(interval) or 10.0 * len(asked))
+    times = namedtuple("times", ["user", "idle", "guest"])
+    said = iter([times(0, 0, 0), times(1, 9, 1), times(4, 12, 1)])
+    monkeypatch.setattr(machine_load.psutil, "cpu_times", lambda: next(said))
+    busy, processor = [], machine_load._Processor()
     for moment in (100.0, 100.2, 100.6, 100.9):
         monkeypatch.setattr(machine_load.time, "monotonic", lambda moment=moment: moment)
         busy.append(processor.busy())
-    assert busy == [0.1, 0.1, 0.2, 0.2]
-    assert asked == [0.1, None]
+    assert busy == pytest.approx([0.1, 0.1, 0.5, 0.5])
+
+
+def test_the_processors_share_is_right_when_each_page_asks_from_a_thread_of_its_own():
+    processor, found, over = machine_load._Processor(), [], Event()
+
+    def page() -> None:
+        found.append(processor.busy())
+        over.wait()  # else the next thread gets this one's number
+
+    pages = [Thread(target=page) for _ in range(3)]
+    for asked, thread in enumerate(pages, 1):
+        thread.start()
+        until = time.monotonic() + 1
+        while time.monotonic() < until or len(found) < asked:  # at least one core is busy
+            pass
+    over.set()
+    for thread in pages:
+        thread.join()
+    assert min(found[1:]) > 0.5 / psutil.cpu_count()
 
 
 def test_the_meter_reads_a_line_of_the_drivers_tool_and_tells_the_machines_memory():
