@@ -1,7 +1,7 @@
 """Training speed: ours against Keras with `image_dataset_from_directory` and against the usual PyTorch loop, on the same images.
 
     python -m benchmarks.training_speed --keras PYTHON [--images 12800] [--seconds 30] [--rounds 3] [--epochs 2]
-    python -m benchmarks.training_speed --keras PYTHON --accuracy --cells 32x2 --epochs 10 --seeds 0,1,2 [--own-files]
+    python -m benchmarks.training_speed --keras PYTHON --accuracy --cells 32x2 --epochs 10 --last 5 --seeds 0,1,2 [--own-files]
 
 PYTHON is an interpreter with tensorflow. Works in CIFAKE_HOME on `--dataset`; the others read the set's own files (CIFAKE's JPEGs,
 not encoded again) from a temporary folder train/REAL, train/FAKE. Everywhere: batch 64, Adam 1e-3, "same" padding, all cores for
@@ -10,8 +10,8 @@ and round is a process of its own, and sides take turns, so what else the machin
 64 validation images on our side. `grid` is what `train --grid` does: one process a core, one thread each, their rates added.
 
 Prints one JSON object: images/s of each side (median over epochs), how many times as fast we are, geometric means. With
---accuracy: test accuracy after the last epoch of each side (nothing selected, and ours is not its best epoch), mean, sd, and
-the gap of the means with its standard error. There the others read our pixels from PNG files, so that all sides see the same
+--accuracy: test accuracy of each side, the mean over its last --last epochs (nothing selected, and ours is not its best epoch; one
+epoch alone is mostly luck), over the seeds mean, sd, and the gap of the means with its standard error. There the others read our pixels from PNG files, so that all sides see the same
 images: TensorFlow's JPEG decoder is a fast, inexact one, and its pixels are others. With --own-files they read the set's files.
 """
 
@@ -55,7 +55,7 @@ class Work:
     epochs: int
     seed: int = 0
     threads: int = CORES
-    test: bool = False
+    test: int = 0  # after how many of the last epochs the test accuracy is taken
     precision: str = "auto"  # of our side: what a user gets
 
 
@@ -64,14 +64,14 @@ def ours(work: Work) -> dict:
     settings = TrainSettings(work.cell, work.seed, work.epochs, patience=0, precision=work.precision)
 
     def look(network: nn.Module, epoch: int) -> None:
-        if work.test and epoch == work.epochs:
+        if epoch > work.epochs - work.test:
             test = image_set.part("test")
             logits = scoring.logits_of(network, scoring.on_device(test.pixels, hardware.chosen_device()))
             found.append(float(((logits >= 0) == (test.labels == 1)).mean()))
 
     with tempfile.TemporaryDirectory() as folder:
         state = training.fit(drawn(image_set, work.images), settings, Path(folder), watch=look)
-    return {"epochs_s": [epoch.duration_s for epoch in state.history], "accuracy": found}
+    return {"epochs_s": [epoch.duration_s for epoch in state.history], "accuracies": found}
 
 
 def drawn(image_set: ImageSet, images: int) -> TrainingData:
@@ -91,12 +91,12 @@ def loader(work: Work) -> dict:
         split: DataLoader(
             datasets.ImageFolder(f"{work.folder}/{split}", transforms.ToTensor()), 64, split == "train", num_workers=2
         )
-        for split in ("train", "test")[: 1 + work.test]
+        for split in ("train", "test")[: 1 + bool(work.test)]
     }
     network = usual_network(Topology.parse(work.cell)).to(device)
     optimizer, loss_of = torch.optim.Adam(network.parameters(), lr=1e-3), nn.BCEWithLogitsLoss()
-    took = []
-    for _ in range(work.epochs):
+    took, found = [], []
+    for epoch in range(1, work.epochs + 1):
         clock, total = time.perf_counter(), 0.0
         for pixels, labels in images["train"]:
             optimizer.zero_grad()
@@ -105,7 +105,9 @@ def loader(work: Work) -> dict:
             optimizer.step()
             total += loss.item()
         took.append(time.perf_counter() - clock)
-    return {"epochs_s": took, "accuracy": [share_right(network, images["test"], device)] if work.test else []}
+        if epoch > work.epochs - work.test:
+            found.append(share_right(network, images["test"], device))
+    return {"epochs_s": took, "accuracies": found}
 
 
 def usual_network(topology: Topology) -> nn.Sequential:
@@ -152,7 +154,7 @@ def images_for(cell: str, most: int, seconds: float) -> int:
 
 
 def run(side: str, work: Work, keras: str) -> dict:
-    """The side's process; {"epochs_s", "accuracy"} it printed last."""
+    """The side's process; {"epochs_s", "accuracies"} it printed last."""
     if side == "grid":
         with ThreadPoolExecutor(CORES) as pool:
             each = list(pool.map(lambda _: run("ours", replace(work, threads=1), keras), range(CORES)))
@@ -185,11 +187,12 @@ def speeds(cell: str, asked: argparse.Namespace, image_set: ImageSet) -> dict:
 
 
 def accuracies(cell: str, asked: argparse.Namespace, image_set: ImageSet, folder: str) -> dict:
-    work = Work(asked.dataset, cell, folder, 0, asked.epochs, test=True, precision=asked.precision)
+    work = Work(asked.dataset, cell, folder, 0, asked.epochs, test=min(asked.last, asked.epochs), precision=asked.precision)
     found = {side: [] for side in asked.sides}
     for seed in asked.seeds:
         for side in found:
-            found[side] += run(side, replace(work, seed=seed), asked.keras)["accuracy"]
+            found[side].append(statistics.mean(run(side, replace(work, seed=seed), asked.keras)["accuracies"]))
+            print(cell, side, "seed", seed, round(100 * found[side][-1], 3), "%", file=sys.stderr)
     means = {side: statistics.mean(values) for side, values in found.items()}
     sds = {side: round(100 * statistics.stdev(v), 3) if len(v) > 1 else None for side, v in found.items()}
     rows = {side: {"mean": round(100 * means[side], 3), "sd": sds[side], "of": found[side]} for side in found}
@@ -217,7 +220,7 @@ def main(asked: argparse.Namespace) -> dict:
                 else:
                     export_pixels(part, Path(folder) / split)
             read = "the set's own files" if asked.own_files else "our pixels as PNG"
-            return head | {"others_read": read, "cells": [accuracies(cell, asked, image_set, folder) for cell in asked.cells]}
+            return head | {"others_read": read, "last_epochs": asked.last, "cells": [accuracies(cell, asked, image_set, folder) for cell in asked.cells]}
     cells = [speeds(cell, asked, image_set) for cell in asked.cells]
     means = {pair: round(statistics.geometric_mean(c["ratios"][pair] for c in cells), 2) for pair in cells[0]["ratios"]}
     return head | {"cells": cells, "geometric_means": means}
@@ -233,6 +236,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2, help="measured a process; with --accuracy: trained")
     parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--last", type=int, default=1, help="with --accuracy: the mean over so many of the last epochs")
     parser.add_argument("--own-files", action="store_true", help="with --accuracy: the others decode the set's own files")
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto", help="of our side")
     parser.add_argument("--sides", type=lambda text: text.split(","), default=["ours", "loader", "keras"], help="of ours, loader, keras")
