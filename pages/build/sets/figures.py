@@ -27,7 +27,7 @@ def counts_figure(classes: dict[str, dict[str, dict[str, int]]]) -> "go.Figure":
                     y=names, x=[sign * n for n in counts], orientation="h", name=word, marker_color=tones[word],
                     text=[f"{n:,}" for n in counts], textposition="auto", insidetextanchor="end", textangle=0, customdata=counts,
                     hovertemplate="%{y}, " + word + ", " + split + ": %{customdata:,}<extra></extra>",
-                    showlegend=column == 1, legendgroup=word, textfont_color="#ffffff" if word == "real" else None,
+                    showlegend=column == 1, legendgroup=word, insidetextfont_color=tones.get(f"on_{word}"),
                 ),
                 row=1, col=column,
             )  # fmt: skip
