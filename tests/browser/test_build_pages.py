@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 
 import pytest
 
@@ -10,9 +9,10 @@ from cifake_core.detectors import runs
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.jobs.states import State
+from tests.browser.looking import until
 from tests.conftest import drawn
 
-WAIT_MS = 240_000  # a job starts a process that imports torch; minutes on a machine that is busy with other tests
+WAIT_S = 240  # a job starts a process that imports torch; minutes on a machine that is busy with other tests
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_importing_a_folder_makes_a_set_that_is_shown_and_can_be_deleted(page, s
     page.get_by_role("textbox", name="Parquet files, a zip archive or a folder").fill("drawn")
     page.get_by_role("textbox", name="Name of the image set").fill("browsed")
     page.get_by_role("button", name="Import", exact=True).click()
-    _until(lambda: "browsed" in {image_set.name for image_set in ImageSet.list(server.workspace)})
+    until(lambda: "browsed" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
     page.goto("/data?data_set=browsed")
     settled(page)
     page.get_by_text("train 30 real + 30 fake · test 30 real + 30 fake").wait_for()
@@ -61,7 +61,7 @@ def test_importing_a_folder_makes_a_set_that_is_shown_and_can_be_deleted(page, s
     page.get_by_alt_text("Reals and fakes of every class in browsed, side by side").wait_for()
     page.get_by_role("button", name="Delete this image set").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
-    _until(lambda: "browsed" not in {image_set.name for image_set in ImageSet.list(server.workspace)})
+    until(lambda: "browsed" not in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
 
 
 def test_a_folder_outside_the_allowed_ones_is_refused_in_one_sentence(page, settled, server):
@@ -78,22 +78,22 @@ def test_a_double_click_trains_one_cell_once_and_the_finished_run_appears(page, 
     before = {run.id for run in runs.runs(server.workspace)}
     page.goto("/train?train_set=tiny&train_grid=My+own+cells&train_cells=16x3-64x1&train_epochs=1&train_seeds=5")
     settled(page)
-    _open_launch(page)
+    _open_launch(page, settled)
     page.get_by_text("1 training", exact=False).first.wait_for()
     page.get_by_role("button", name="Train these networks").dblclick()
     page.get_by_text("Train 16x3-64x1 on tiny").first.wait_for()
-    _until(lambda: [run for run in runs.runs(server.workspace) if run.topology == "16x3-64x1" and run.seed == 5])
+    until(lambda: [run for run in runs.runs(server.workspace) if run.topology == "16x3-64x1" and run.seed == 5], WAIT_S)
     assert len([job for job in queue.jobs(server.workspace) if job.arguments.get("seeds") == [5]]) == 1
     assert len({run.id for run in runs.runs(server.workspace)} - before) == 1
-    _until(lambda: all(job.is_final for job in queue.jobs(server.workspace)))
-    page.get_by_test_id("stMain").get_by_text("took").first.wait_for(timeout=WAIT_MS)  # by itself, without a reload
+    until(lambda: all(job.is_final for job in queue.jobs(server.workspace)), WAIT_S)
+    page.get_by_test_id("stMain").get_by_text("took").first.wait_for(timeout=1000 * WAIT_S)  # by itself, without a reload
     page.get_by_text(re.compile(r"^3 runs\.")).wait_for()
 
 
 def test_a_click_on_a_cell_of_the_plan_changes_what_is_trained(page, settled):
     page.goto("/train?train_set=tiny")
     settled(page)
-    _open_launch(page)
+    _open_launch(page, settled)
     page.get_by_text(re.compile("6 trainings")).wait_for()
     picture = page.get_by_test_id("stPlotlyChart").first
     picture.scroll_into_view_if_needed()
@@ -107,7 +107,7 @@ def test_a_link_to_an_open_launch_form_opens_it_with_its_choice(page, settled):
     settled(page)
     button = page.get_by_role("button", name="Train these networks")
     assert not button.is_visible()  # folded away, as its link says
-    _open_launch(page)
+    _open_launch(page, settled)
     page.wait_for_url(re.compile("train_form=true"))
     page.reload()
     button.wait_for()
@@ -118,24 +118,18 @@ def test_a_running_training_is_cancelled_and_its_finished_cells_stay(page, settl
     before = {run.id for run in runs.runs(server.workspace)}
     page.goto("/train?train_set=tiny&train_grid=My+own+cells&train_cells=32x2-64x1&train_epochs=500&train_seeds=9&train_patience=0")
     settled(page)
-    _open_launch(page)
+    _open_launch(page, settled)
     page.get_by_role("button", name="Train these networks").click()
-    _until(lambda: [job for job in queue.jobs(server.workspace) if job.state == State.RUNNING])
+    until(lambda: [job for job in queue.jobs(server.workspace) if job.state == State.RUNNING], WAIT_S)
     page.get_by_role("button", name="Cancel").first.click()
-    _until(lambda: [job for job in queue.jobs(server.workspace) if job.state == State.CANCELLED])
-    page.get_by_test_id("stMain").get_by_text(re.compile("cancelled")).first.wait_for(timeout=WAIT_MS)
+    until(lambda: [job for job in queue.jobs(server.workspace) if job.state == State.CANCELLED], WAIT_S)
+    page.get_by_test_id("stMain").get_by_text(re.compile("cancelled")).first.wait_for(timeout=1000 * WAIT_S)
     assert {run.id for run in runs.runs(server.workspace)} == before
 
 
-def _open_launch(page) -> None:
-    """The launch form is folded away once there are runs."""
+def _open_launch(page, settled) -> None:
+    """The launch form is folded away once there are runs; its button moves until all is drawn, and a click beside it is lost."""
     if not page.get_by_role("button", name="Train these networks").is_visible():
         page.get_by_text("Launch", exact=True).click()
     page.get_by_role("button", name="Train these networks").wait_for()
-
-
-def _until(true) -> None:
-    deadline = time.monotonic() + WAIT_MS / 1000
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.3)
+    settled(page)

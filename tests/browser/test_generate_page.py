@@ -1,7 +1,6 @@
 """Clicks through the Generate page in a real browser: launch a few images of a tiny random model, watch, look, mark, take away."""
 
 import re
-import time
 import zipfile
 
 import pytest
@@ -9,9 +8,10 @@ import pytest
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue
 from cifake_core.jobs.states import State
+from tests.browser.looking import until
 from tests.generator_models import tiny_stable_diffusion
 
-WAIT_MS = 300_000  # a job starts a process that imports torch and diffusers; minutes on a machine that is busy with other tests
+WAIT_S = 300  # a job starts a process that imports torch and diffusers; minutes on a machine that is busy with other tests
 FORM = "/generate?generate_open=true&generate_from=Folder+on+this+server&generate_folder=tiny-sd"
 
 
@@ -40,8 +40,8 @@ def test_a_launch_fills_the_preview_and_becomes_a_set_that_is_shown(page, settle
     page.keyboard.press("Enter")
     page.get_by_text("--name clicked").wait_for()
     page.get_by_role("button", name="Make these images").dblclick()
-    page.get_by_alt_text(re.compile("The latest .* images of Make 24 images as clicked")).wait_for(timeout=WAIT_MS)
-    page.get_by_text("24 images · no two alike").wait_for(timeout=WAIT_MS)  # by itself, without a reload
+    page.get_by_alt_text(re.compile("The latest .* images of Make 24 images as clicked")).wait_for(timeout=1000 * WAIT_S)
+    page.get_by_text("24 images · no two alike").wait_for(timeout=1000 * WAIT_S)  # by itself, without a reload
     assert ImageSet.open(server.workspace, "clicked").record["classes"]["train"]["fake"] == {"cat": 12, "dog": 12}
     assert len([job for job in queue.jobs(server.workspace) if job.arguments.get("name") == "clicked"]) == 1
 
@@ -53,12 +53,12 @@ def test_a_cancelled_launch_keeps_what_is_done(page, settled, server, model):
     page.keyboard.press("Enter")
     page.get_by_text("--name halved").wait_for()
     page.get_by_role("button", name="Make these images").click()
-    page.get_by_alt_text(re.compile("The latest .* images of Make 400 images as halved")).wait_for(timeout=WAIT_MS)
+    page.get_by_alt_text(re.compile("The latest .* images of Make 400 images as halved")).wait_for(timeout=1000 * WAIT_S)
     page.get_by_role("button", name="Cancel").first.click()
-    _until(lambda: [job for job in queue.jobs(server.workspace) if job.state == State.CANCELLED and job.kind == "generate"])
-    page.get_by_text(re.compile(r"was stopped: \d+ of 400 images are made")).wait_for(timeout=WAIT_MS)
+    until(lambda: [job for job in queue.jobs(server.workspace) if job.state == State.CANCELLED and job.kind == "generate"], WAIT_S)
+    page.get_by_text(re.compile(r"was stopped: \d+ of 400 images are made")).wait_for(timeout=1000 * WAIT_S)
     page.get_by_role("button", name="Keep what is done").click()
-    _until(lambda: "halved" in {image_set.name for image_set in ImageSet.list(server.workspace)})
+    until(lambda: "halved" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
     assert 0 < ImageSet.open(server.workspace, "halved").record["rows"]["train"] < 400
 
 
@@ -72,7 +72,7 @@ def test_a_click_opens_an_image_with_its_original_and_another_marks_it(page, set
     page.get_by_role("button", name="dog, made").first.click()
     page.get_by_text("Leave out 1 marked").click()
     page.get_by_role("button", name="Make the set without them").click()
-    _until(lambda: "shown-2" in {image_set.name for image_set in ImageSet.list(server.workspace)})
+    until(lambda: "shown-2" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
     assert ImageSet.open(server.workspace, "shown-2").record["classes"]["train"]["fake"] == {"cat": 2, "dog": 1}
 
 
@@ -84,10 +84,3 @@ def test_the_set_is_downloaded_as_cifakes_own_folders(page, settled, server, ima
     waiting.value.save_as(tmp_path / "shown.zip")
     with zipfile.ZipFile(tmp_path / "shown.zip") as packed:
         assert sorted(packed.namelist()) == [f"train/FAKE/000{number} ({mark}).jpg" for number in (0, 1) for mark in (4, 6)]
-
-
-def _until(true) -> None:
-    deadline = time.monotonic() + WAIT_MS / 1000
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.3)

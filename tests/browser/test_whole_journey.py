@@ -1,12 +1,12 @@
 """The main job end to end in a real browser: import a folder, train the quick grid, read the metrics, see the maps."""
 
 import shutil
-import time
 
 import pytest
 
 from cifake_core.detectors import runs
 from cifake_core.images.image_set import ImageSet
+from tests.browser.looking import until
 from tests.conftest import drawn
 
 WAIT_S = 300
@@ -36,7 +36,7 @@ def test_from_a_folder_to_the_maps_of_six_networks(page, settled, server, folder
     page.get_by_role("textbox", name="Parquet files, a zip archive or a folder").fill("journey")
     page.get_by_role("textbox", name="Name of the image set").fill("journey")
     page.get_by_role("button", name="Import", exact=True).click()
-    _until(lambda: "journey" in {image_set.name for image_set in ImageSet.list(server.workspace)})
+    until(lambda: "journey" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
 
     page.goto("/train?train_set=journey&train_epochs=2")
     settled(page)
@@ -46,7 +46,7 @@ def test_from_a_folder_to_the_maps_of_six_networks(page, settled, server, folder
         page.get_by_text("Launch", exact=True).click()
     page.get_by_text("6 trainings").first.wait_for()  # the quick grid is what a newcomer is offered
     page.get_by_role("button", name="Train these networks").click()
-    _until(lambda: len(_trained(server)) == 6)
+    until(lambda: len(_trained(server)) == 6, WAIT_S)
     page.get_by_text("6 runs.").first.wait_for(timeout=60_000)
 
     page.goto("/metrics")  # the newest run is shown first
@@ -59,10 +59,3 @@ def test_from_a_folder_to_the_maps_of_six_networks(page, settled, server, folder
 
 def _trained(server) -> list:
     return [run for run in runs.runs(server.workspace) if run.dataset == "journey"]
-
-
-def _until(true) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.3)
