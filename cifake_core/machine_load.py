@@ -58,11 +58,11 @@ class _Processor:
             elif time.monotonic() - self._asked_at < _SHORTEST:
                 return self._share
             before, self._times = self._times, psutil.cpu_times()
-            self._share, self._asked_at = busy_share(before, self._times), time.monotonic()
+            self._share, self._asked_at = _busy_share(before, self._times), time.monotonic()
             return self._share
 
 
-def busy_share(before, after) -> float:
+def _busy_share(before, after) -> float:
     """The share of all cores' time between two `psutil.cpu_times()` in which they were not idle; 0 if no time passed."""
     spent = {name: getattr(after, name) - getattr(before, name) for name in after._fields if not name.startswith("guest")}  # guests are part of user
     total = sum(spent.values())
