@@ -26,7 +26,7 @@ from cifake_core.generators.sheets import write_sheet
 from cifake_core.images.building import new_image_set
 from cifake_core.images.codec import decode
 from cifake_core.images.image_set import ImageSet
-from cifake_core.images.schema import CLASSES, FAKE, SPLITS, NewImage
+from cifake_core.images.schema import CLASSES, FAKE, SPLITS, NewImage, Original
 from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
@@ -226,6 +226,7 @@ class Generate:
                 seed=provenance["seed"],
                 provenance=provenance,
                 architecture="LatDiff",
+                original=Original.drawn(provenance),
             )
 
     def _digest(self, source: pipelines.Source) -> str:

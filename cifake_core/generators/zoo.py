@@ -20,7 +20,7 @@ from cifake_core.generators.latent_diffusion import TrainGenerator
 from cifake_core.generators.recipe import image_seed
 from cifake_core.images.building import new_image_set
 from cifake_core.images.image_set import ImageSet
-from cifake_core.images.schema import CLASSES, FAKE, REAL, SPLITS, NewImage
+from cifake_core.images.schema import CLASSES, FAKE, REAL, SPLITS, NewImage, Original
 from cifake_core.progress import Progress
 from cifake_core.step import Context
 from cifake_core.store import artifacts
@@ -231,6 +231,7 @@ class BuildZoo:
                     seed=about["seed"],
                     provenance=about | {"variant": asdict(variant)},
                     architecture=variant.architecture,
+                    original=Original.drawn(about),
                     family=f"{self.name}-{variant.training}",
                 )
 

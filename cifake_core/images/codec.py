@@ -13,12 +13,15 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from cifake_core.errors import BadInput
+from cifake_core.images.jpeg_tables import table_name
+from cifake_core.images.schema import Original
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 MAX_PIXELS = 40_000_000
 JPEG_QUALITY = 75  # measured on all 120,000 official files: one quantisation table, 4:2:0
 JPEG_420 = 2  # Pillow's number for 4:2:0 chroma subsampling
 SIDE = 32
+_ORIENTATION, _FIRST_TURNED = 0x0112, 5  # EXIF orientations 5 to 8 lie on their side
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _WHITE = (255, 255, 255, 255)
 
@@ -32,6 +35,7 @@ class Decoded:
 
     pixels: np.ndarray
     format: str
+    original: Original  # what the file was: its upright size, bytes, quantisation tables, EXIF
 
 
 def decode(data: bytes, *, name: str = "The image") -> np.ndarray:
@@ -58,9 +62,19 @@ def decode_file(data: bytes, *, name: str = "The image") -> Decoded:
             f"{name} is {image.width} × {image.height}, more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller first."
         )
     try:
-        return Decoded(np.array(_to_rgb(image)), image.format)
+        original = _original(image, len(data))
+        return Decoded(np.array(_to_rgb(image)), image.format, original)
     except Exception as error:
         raise BadInput(f"{name} is damaged or cut short; get the file again.") from error
+
+
+def _original(image: Image.Image, size: int) -> Original:
+    """What an opened file is, told from its header. Call it before anything is decoded at reduced size."""
+    has_exif = "exif" in image.info
+    width, height = image.size
+    if has_exif and image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED:
+        width, height = height, width
+    return Original(width, height, size, image.format, table_name(image), has_exif)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

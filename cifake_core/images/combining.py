@@ -11,12 +11,12 @@ from cifake_core.images.building import new_image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import described
 from cifake_core.images.preparing import Treatment
-from cifake_core.images.schema import LABELS, SPLITS, NewImage
+from cifake_core.images.schema import LABELS, SPLITS, NewImage, Original
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace, checked_name
 
 _BATCH = 1000  # images read at a time
-_COPIED = tuple(f.name for f in fields(NewImage) if f.name not in ("data", "seed", "provenance"))
+_COPIED = tuple(f.name for f in fields(NewImage) if f.name not in ("data", "seed", "provenance", "original"))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _as_new(data: bytes, row: dict, source: str) -> NewImage:
     known = {name: row[name] for name in _COPIED}
     known["path"] = f"{source}/{row['path']}"
     seed = None if pd.isna(row["seed"]) else int(row["seed"])
-    return NewImage(data, **known, seed=seed, provenance=json.loads(row["provenance"] or "{}"))
+    return NewImage(data, **known, seed=seed, provenance=json.loads(row["provenance"] or "{}"), original=Original.of_row(row))
 
 
 def _parsed(source: str) -> tuple[str, int | None]:

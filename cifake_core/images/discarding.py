@@ -13,7 +13,7 @@ from cifake_core.errors import BadInput, NotFound
 from cifake_core.images.building import BATCH, new_image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import described
-from cifake_core.images.schema import SPLITS, NewImage
+from cifake_core.images.schema import SPLITS, NewImage, Original
 from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace, checked_name
 
@@ -83,5 +83,6 @@ def _rows(images: ImageSet, split: str, kept: pd.DataFrame) -> Iterator[NewImage
                 path=known["path"] or "",
                 seed=None if pd.isna(known["seed"]) else int(known["seed"]),
                 provenance=json.loads(known["provenance"] or "{}"),
+                original=Original.of_row(known),
                 **{name: known[name] or "" for name in _KEPT_TEXTS},
             )

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput, Damaged, NotFound, Refused
 from cifake_core.images.rederiving import rederive
-from cifake_core.images.schema import FAKE, LABELS, MANIFEST_COLUMNS, REAL
+from cifake_core.images.schema import FAKE, LABELS, LATER_COLUMNS, MANIFEST_COLUMNS, REAL, missing_column
 from cifake_core.images.splitting import validation_rows
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
@@ -214,12 +214,14 @@ def _manifest(folder: Path, digest: str, split: str) -> pd.DataFrame:
     """Kept for a few sets a process; `digest` makes a set made anew under the same name another one."""
     columns = ["image.path" if name == "path" else name for name in MANIFEST_COLUMNS]
     with pq.ParquetFile(_verified(folder, f"{split}.parquet")) as file:
-        table = file.read([name for name in columns if name != "family" or name in file.schema_arrow.names])
-    if "family" not in table.column_names:  # sets stored before there was such a column
-        table = table.append_column("family", table["architecture"])
+        table = file.read([name for name in columns if name not in LATER_COLUMNS or name in file.schema_arrow.names])
+    for name in LATER_COLUMNS:
+        if name not in table.column_names:  # sets stored before there was such a column
+            column = table["architecture"] if name == "family" else missing_column(name, len(table))
+            table = table.append_column(name, column)
     paths = table["image"].combine_chunks().field("path")
     table = table.drop_columns(["image"]).append_column("path", paths).select(list(MANIFEST_COLUMNS))
-    return table.to_pandas().astype({"seed": "Int64"})  # a missing seed stays missing, the others stay whole numbers
+    return table.to_pandas().astype({"seed": "Int64", "original_exif": "boolean"})  # what is missing stays missing, seeds stay whole numbers
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cifake_core.errors import BadInput
 from cifake_core.images import codec
-from cifake_core.images.schema import NewImage, image_id
+from cifake_core.images.schema import NewImage, Original, image_id
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class Prepared:
     width: int
     height: int
     resized: bool
+    original: Original  # before anything was done to it
 
 
 def prepared(image: NewImage, treatment: Treatment) -> Prepared:
     """Raises BadInput, naming the file, for one that cannot be decoded or is not 32 × 32."""
     name = image.path or "An image"
     decoded = codec.decode_file(image.data, name=name)
+    original = image.original or decoded.original
     height, width = decoded.pixels.shape[:2]
     resized = (height, width) != (codec.SIDE, codec.SIDE)
     if resized and not treatment.resize:
@@ -51,7 +53,7 @@ def prepared(image: NewImage, treatment: Treatment) -> Prepared:
         image, decoded = _encoded_anew(image, decoded, treatment)
     pixels = decoded.pixels
     return Prepared(
-        image, pixels.transpose(2, 0, 1), image_id(pixels), decoded.format, codec.SIDE, codec.SIDE, resized
+        image, pixels.transpose(2, 0, 1), image_id(pixels), decoded.format, codec.SIDE, codec.SIDE, resized, original
     )
 
 

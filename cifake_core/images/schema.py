@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from cifake_core.errors import BadInput
@@ -36,8 +37,23 @@ _MANIFEST = {
     "real_source": pa.string(),
     "subset": pa.string(),
     "provenance": pa.string(),  # JSON: whatever else the maker of the image recorded
+    "original_width": pa.int32(),  # pixels, upright, before anything was shrunk; 0 = not known, as the next three
+    "original_height": pa.int32(),
+    "original_bytes": pa.int64(),  # of the file as it came
+    "original_format": pa.string(),  # "" = never a file: drawn here, or not known
+    "original_quantisation": pa.string(),  # of a JPEG: see `jpeg_tables.table_name`
+    "original_exif": pa.bool_(),  # missing where unknown
 }
+ORIGINAL = ("width", "height", "bytes", "format", "quantisation", "exif")  # fields of `Original`, columns original_…
+LATER_COLUMNS = ("family", *(f"original_{name}" for name in ORIGINAL))  # sets stored by earlier versions lack them
 MANIFEST_COLUMNS = (*_MANIFEST, "path")  # of `ImageSet.manifest`; path is stored inside `image`
+
+
+def missing_column(name: str, rows: int) -> pa.Array:
+    """A column of LATER_COLUMNS for a set that was stored without it: 0 or "" for not known."""
+    kind = _MANIFEST[name]
+    unknown = 0 if pa.types.is_integer(kind) else "" if pa.types.is_string(kind) else None
+    return pa.array([unknown] * rows, kind)
 
 
 def stored_schema() -> pa.Schema:
@@ -48,6 +64,35 @@ def stored_schema() -> pa.Schema:
         for name, kind in columns.items()
     }
     return pa.schema(columns.items(), metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+@dataclass(frozen=True)
+class Original:
+    """What the file of an image was before anything was done to it: its size and metadata can give a label away."""
+
+    width: int = 0  # pixels, upright; 0 = not known
+    height: int = 0
+    bytes: int = 0
+    format: str = ""
+    quantisation: str = ""
+    exif: bool | None = None
+
+    def as_columns(self) -> dict:
+        """The manifest's columns `original_…`."""
+        return {f"original_{name}": getattr(self, name) for name in ORIGINAL}
+
+    @staticmethod
+    def drawn(provenance: dict) -> "Original | None":
+        """Of a picture that a generator drew: its size, and no file."""
+        return Original(*provenance["original_size"]) if provenance.get("original_size") else None
+
+    @staticmethod
+    def of_row(row: dict) -> "Original | None":
+        """From a row of a manifest or of a Parquet stored here; None where it says nothing of the size."""
+        if not row.get("original_width"):
+            return None
+        known = {name: row[f"original_{name}"] for name in ORIGINAL if f"original_{name}" in row}
+        return Original(**{name: None if pd.isna(value) else value for name, value in known.items()})
 
 
 @dataclass(frozen=True)
@@ -67,6 +112,7 @@ class NewImage:
     real_source: str = ""
     subset: str = ""
     family: str = ""  # "" = the architecture
+    original: Original | None = None  # None = the file in `data` is the original
 
     def __post_init__(self) -> None:
         name = self.path or "An image"

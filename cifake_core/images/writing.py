@@ -66,4 +66,5 @@ class SplitWriter:
             "real_source": image.real_source,
             "subset": image.subset,
             "provenance": json.dumps(image.provenance, ensure_ascii=False),
+            **item.original.as_columns(),
         }

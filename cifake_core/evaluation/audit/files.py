@@ -3,9 +3,7 @@
 It reads headers only. Whether they give the label away is measured by baselines.py.
 """
 
-import hashlib
 import io
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -13,13 +11,13 @@ import pandas as pd
 from PIL import Image, JpegImagePlugin
 
 from cifake_core.images.image_set import ImageSet
+from cifake_core.images.jpeg_tables import table_name
 from cifake_core.images.schema import LABELS
 from cifake_core.progress import Progress, silent
 
 CHUNK = 1000  # files read at once: one row group of the Parquet
 COLUMNS = ("format", "quantisation", "subsampling", "exif", "mode")
 _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-_QUALITIES = range(1, 101)
 
 
 def file_facts(image_set: ImageSet, split: str, on_progress: Progress = silent) -> pd.DataFrame:
@@ -54,7 +52,7 @@ def _told(data: bytes) -> tuple[dict, int]:
     with Image.open(io.BytesIO(data)) as image:
         told = {
             "format": image.format,
-            "quantisation": _table_name(image),
+            "quantisation": table_name(image),
             "subsampling": _subsampling(image),
             "exif": "exif" in image.info,
             "mode": image.mode,
@@ -90,33 +88,3 @@ def _subsampling(image: Image.Image) -> str:
     if image.format != "JPEG":
         return ""
     return _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image), "gray or other")
-
-
-def _table_name(image: Image.Image) -> str:
-    """ "quality 75" for the tables of the Independent JPEG Group at that quality, else the tables' own short digest."""
-    tables = getattr(image, "quantization", None)
-    if image.format != "JPEG" or not tables:
-        return ""
-    flat = tuple(tuple(table) for _, table in sorted(tables.items()))
-    return _named(flat)
-
-
-@lru_cache(maxsize=4096)
-def _named(tables: tuple[Sequence[int], ...]) -> str:
-    quality = _known_tables().get(tables)
-    if quality is not None:
-        return f"quality {quality}"
-    return f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:8]}"
-
-
-@lru_cache(maxsize=1)
-def _known_tables() -> dict[tuple, int]:
-    """The tables of each quality as libjpeg writes them, by writing them; of equal tables the highest quality."""
-    known = {}
-    for quality in _QUALITIES:
-        for mode in ("RGB", "L"):
-            out = io.BytesIO()
-            Image.new(mode, (8, 8)).save(out, format="JPEG", quality=quality)
-            with Image.open(out) as image:
-                known[tuple(tuple(table) for _, table in sorted(image.quantization.items()))] = quality
-    return known

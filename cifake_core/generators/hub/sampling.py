@@ -25,7 +25,7 @@ from cifake_core.generators.hub.unit import Unit
 from cifake_core.generators.recipe import image_seed, load_recipe
 from cifake_core.images.building import new_image_set
 from cifake_core.images.image_set import ImageSet
-from cifake_core.images.schema import CLASSES, FAKE, SPLITS, UNKNOWN_CLASS, NewImage
+from cifake_core.images.schema import CLASSES, FAKE, SPLITS, UNKNOWN_CLASS, NewImage, Original
 from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
@@ -278,6 +278,7 @@ def _image(model: HubModel, data: bytes, provenance: dict, split: str) -> NewIma
         seed=provenance["seed"],
         provenance=provenance | {"hub": about},
         architecture="LatDiff",
+        original=Original.drawn(provenance),
         family=model.family,
     )
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS, NewImage
+from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS, NewImage, Original
 from cifake_core.images.sources.found import Found
 from cifake_core.images.sources.layout import label_of, official_classes, split_of
 
@@ -87,6 +87,7 @@ def _hugging_face(path: Path) -> Iterator[NewImage]:
             path=name,
             seed=row.get("seed"),
             provenance=json.loads(row.get("provenance") or "{}"),
+            original=Original.of_row(row),
             **{column: row.get(column) or "" for column in _KEPT},
         )
 
