@@ -105,9 +105,24 @@ def test_the_fixed_rate_threshold_accuses_no_more_reals_than_allowed_and_one_ste
     assert (reals >= found - 0.001).mean() > 0.05
 
 
-def test_only_the_threshold_chosen_on_the_test_images_is_called_an_oracle():
-    offered = thresholds.choices((PROBABILITIES, LABELS), (PROBABILITIES, LABELS))
-    assert [choice.oracle for choice in offered] == [False, False, False, True]
+def test_thresholds_are_chosen_on_validation_and_only_the_oracle_on_the_test_images():
+    validation = (np.array([0.9, 0.7, 0.65, 0.1]), np.array([1, 1, 0, 0]))  # most accurate: above 0.65
+    test = (np.array([0.9, 0.85, 0.8, 0.1]), np.array([1, 1, 0, 0]))  # above 0.8
+    offered = {choice.name: choice for choice in thresholds.choices(validation, test)}
+    assert offered["0.5"].value == 0.5
+    assert offered["Most accurate"].value == 0.651
+    assert offered["False alarms ≤ 5%"].value == 0.651
+    assert offered["Oracle"].value == 0.801
+    assert [name for name, choice in offered.items() if choice.oracle] == ["Oracle"]
+
+
+def test_the_fixed_rate_is_a_share_of_the_reals_alone():
+    reals = np.arange(100) / 100  # five of them lie at 0.95 or above
+    fakes = np.full(300, 0.5)
+    found = thresholds.lowest_with_rate(np.r_[reals, fakes], np.repeat([0, 1], [100, 300]))
+    assert found == 0.941
+    offered = thresholds.choices((np.r_[reals, 1.0], np.repeat([0, 1], [100, 1])), (PROBABILITIES, LABELS))
+    assert next(choice for choice in offered if "False alarms" in choice.name).value == 0.941
 
 
 def test_the_curves_have_the_area_scikit_learn_finds():

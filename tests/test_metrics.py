@@ -97,14 +97,15 @@ def test_an_exact_interval_matches_the_tabulated_one():
 
 
 def test_the_bootstrap_interval_covers_the_truth_about_as_often_as_it_says():
-    covered = 0
+    covered, trials = 0, 300
     truth = 0.760  # AUC of two unit normals 1 apart: Φ(1/√2)
-    for trial in range(60):
-        random = np.random.default_rng(trial)
-        labels = np.repeat([0, 1], 150)
-        found = scores.evaluate(random.normal(labels, 1.0), labels, resamples=200)["auc"]
+    labels = np.repeat([0, 1], 150)
+    for trial in range(trials):
+        logits = np.random.default_rng(trial).normal(labels, 1.0)
+        drawn = grouped.replicates(logits, labels, 200, seed=trial)["auc"]
+        found = intervals.percentile(0.5, drawn)
         covered += found.low <= truth <= found.high
-    assert 50 <= covered <= 60
+    assert covered / trials == pytest.approx(0.95, abs=0.02)  # of an interval of 90 %: 0.90
 
 
 def test_resamples_keep_the_number_of_images_of_each_label():
