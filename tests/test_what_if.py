@@ -22,6 +22,7 @@ from cifake_core.explanations.altering import Alterations
 from cifake_core.explanations.findings import Findings, in_words
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import image_id
+from cifake_core.metrics.calibration import Calibrator
 from cifake_core.step import Context
 
 
@@ -93,8 +94,9 @@ def test_a_mask_is_asked_for_where_none_is_and_nonsense_is_refused(picture):
         Alterations(masked="sky")
 
 
-def test_the_temperature_divides_the_logit(by_brightness, picture):
-    assert altering.probabilities(by_brightness, picture[None], 4.0)[0] == pytest.approx(expit(-1.0), abs=1e-5)
+def test_the_calibrator_is_applied_to_the_logit(by_brightness, picture):
+    found = altering.probabilities(by_brightness, picture[None], Calibrator("platt", 0.25, 0.5))
+    assert found[0] == pytest.approx(expit(-1.0 + 0.5), abs=1e-5)
 
 
 def test_a_trace_passes_through_the_answer_at_its_slider(by_brightness, picture):

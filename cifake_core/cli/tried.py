@@ -6,35 +6,28 @@ import numpy as np
 
 from cifake_core.detectors import loading, runs
 from cifake_core.detectors.scoring import logits_of, on_device
-from cifake_core.errors import NotFound
 from cifake_core.evaluation import calibrating
 from cifake_core.explanations import features, seeds, trying
 from cifake_core.store.workspace import Workspace
 
 
 class Judge:
-    """A run, the other seeds of its cell, and their temperatures."""
+    """A run, the other seeds of its cell, and the calibrators of all."""
 
     def __init__(self, run_id: str, jpeg: bool) -> None:
         self.workspace = Workspace.current()
         self.run, self.jpeg = runs.open_run(self.workspace, run_id), jpeg
         same = seeds.same_cell(self.workspace, self.run)
         self.detectors = {run.id: loading.load(run) for run in same}
-        self.temperatures = {run.id: self._temperature(run) for run in same}
-        self.temperature = self.temperatures[self.run.id]
+        self.calibrators = {run.id: calibrating.calibrator(self.workspace, run) for run in same}
+        self.calibrator = self.calibrators[self.run.id]
         self.index = features.stored(self.workspace, self.run)
-
-    def _temperature(self, run: runs.Run) -> float | None:
-        try:
-            return calibrating.fitted(self.workspace, run)
-        except NotFound:  # a run without validation predictions
-            return None
 
     def row(self, file: Path) -> dict:
         """{"file", "verdict", "fake_probability", "low", "high", "seeds", "far_percentile", "reasons", "warnings"}."""
         detector = self.detectors[self.run.id]
         result = trying.try_image(
-            detector, file.read_bytes(), name=file.name, jpeg=self.jpeg, temperature=self.temperature or 1.0
+            detector, file.read_bytes(), name=file.name, jpeg=self.jpeg, calibrator=self.calibrator
         )
         image = np.ascontiguousarray(result.seen.transpose(2, 0, 1))[None]
         spread = seeds.spread(np.array([self._logit(identity, image) for identity in self.detectors]))
@@ -56,7 +49,7 @@ class Judge:
     def _logit(self, identity: str, image: np.ndarray) -> float:
         detector = self.detectors[identity]
         images = on_device(image, detector.device)
-        return float(logits_of(detector.network, images)[0]) / (self.temperatures[identity] or 1.0)
+        return float(self.calibrators[identity].logit(logits_of(detector.network, images)[0]))
 
     @staticmethod
     def sentence(row: dict) -> str:

@@ -35,7 +35,7 @@ def try_images(
             row = {"file": file.name, "error": str(error)}
         rows.append(row)
         lines.append(f"{file.name}: {row.get('error') or judge.sentence(row)}")
-    show({"run": run, "jpeg": jpeg, "temperature": judge.temperature, "images": rows}, as_json, lines)
+    show({"run": run, "jpeg": jpeg, "calibration": judge.calibrator.as_dict(), "images": rows}, as_json, lines)
     if all("error" in row for row in rows):
         raise CifakeError("None of the files could be read; each line above says why.")
 

@@ -1,99 +1,169 @@
-"""Whether a run's probabilities can be believed, and one number that mends them: the temperature.
+"""Whether a run's probabilities can be believed, and which calibrator mends them: none, a temperature, or a scale and a bias.
 
-Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", temperature scaling. Fitted on validation, judged on
-test. It changes no verdict at 0.5 and no ranking.
+Fitted and chosen on validation, judged on test. `calibrator` is the one place that says which one verdicts use.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from cifake_core.detectors.runs import Run
-from cifake_core.errors import BadInput
+from cifake_core.errors import NotFound
 from cifake_core.evaluation import evaluating
+from cifake_core.metrics import calibration as calibrators
 from cifake_core.metrics import scores
+from cifake_core.metrics.calibration import AS_IT_IS, Calibrator
 from cifake_core.metrics.intervals import Estimate
 from cifake_core.store.workspace import Workspace
 
-BOUNDS = (0.05, 20.0)  # beyond these the validation images no longer decide
 SHOWN = ("ece", "loss", "brier")
+TITLES = {"none": "as it is", "temperature": "temperature", "platt": "scale and bias"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One calibrator: fitted on validation, and what its probabilities are worth on test."""
+
+    calibrator: Calibrator
+    validation_loss: float  # cross-validated on validation, nats
+    test: dict[str, Estimate]  # ece, loss and brier
+    excess: Estimate  # mean predicted probability of fake minus the observed share, on test
+
+    @property
+    def title(self) -> str:
+        """What was fitted, with its values."""
+        return titled(self.calibrator)
+
+    def as_dict(self) -> dict:
+        return {
+            **self.calibrator.as_dict(),
+            "title": self.title,
+            "at_bound": self.calibrator.at_bound,
+            "validation_loss": self.validation_loss,
+            **{name: estimate.as_dict() for name, estimate in self.test.items()},
+            "predicted_minus_observed": self.excess.as_dict(),
+        }
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities before and after logit / temperature, on test images."""
+    """A run's own probabilities beside those of each calibrator, on test images."""
 
-    temperature: float  # above 1: the network was too sure of itself
-    at_bound: bool  # the best temperature lies outside BOUNDS: no mistake, or no signal, on validation
+    ways: dict[str, Way]  # by name: none, temperature, platt
+    chosen: str  # by cross-validated loss on validation
+    slope: Estimate  # of a logistic regression on the logit, test; below 1 = overconfident
     n_validation: int
     n_test: int
-    before: dict[str, Estimate]  # ece, loss and brier
-    after: dict[str, Estimate]
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """The one that verdicts use."""
+        return self.ways[self.chosen].calibrator
 
     @property
     def meaning(self) -> str:
-        """One sentence."""
-        if self.at_bound:
-            return "Validation gives no finite temperature: the verdicts there are all right, or no better than guessing."
-        before, after = self.before["ece"], self.after["ece"]
-        word = "too sure of itself" if self.temperature > 1 else "not sure enough"
-        effect = "falls" if after.value < before.value else "does not fall: it goes"
-        return (
-            f"The network is {word} (temperature {self.temperature:.2f}); divided by it, the calibration error on test {effect} from "
-            f"{before.value:.2%} to {after.value:.2%}."
-        )
+        """What the figures say, in a few sentences; each has a branch for how it could come out."""
+        own, mended = self.ways["none"], self.ways[self.chosen]
+        found = [f"On test, the network as it is {said_of_excess(own.excess)} and {said_of_slope(self.slope)}."]
+        if self.chosen == "none":
+            return " ".join([*found, "Verdicts use its own probabilities: no calibrator lowers the cross-validated loss on validation by more than its standard error."])
+        found.append(f"Verdicts use {mended.title}, chosen by cross-validated loss on validation.")
+        found.append(f"{said_of_change(own.test['ece'], mended.test['ece'])}; mended, it {said_of_excess(mended.excess)}.")
+        return " ".join(found)
 
     def as_dict(self) -> dict:
         return {
-            "temperature": self.temperature,
-            "at_bound": self.at_bound,
+            "chosen": self.chosen,
+            "threshold": self.calibrator.threshold,
+            "slope": self.slope.as_dict(),
             "n_validation": self.n_validation,
             "n_test": self.n_test,
-            "before": {name: estimate.as_dict() for name, estimate in self.before.items()},
-            "after": {name: estimate.as_dict() for name, estimate in self.after.items()},
+            "ways": {name: way.as_dict() for name, way in self.ways.items()},
             "meaning": self.meaning,
         }
 
 
-def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The T > 0 within BOUNDS for which logits / T have the least mean cross-entropy; both (n,). Raises BadInput for none."""
-    if not len(logits) or len(logits) != len(labels):
-        raise BadInput(f"A temperature needs as many scores as labels, and at least one; got {len(logits)} and {len(labels)}.")
-    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
-    low, high = np.log(BOUNDS)
-    # the cross-entropy is convex in 1/T, so it has one minimum in log T as well
-    best = minimize_scalar(
-        lambda log_t: float(scores.cross_entropy(logits * np.exp(-log_t), labels).mean()),
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
-    return float(np.exp(best.x))
+def titled(calibrator: Calibrator) -> str:
+    """The calibrator with its values: "temperature 1.40", "scale 0.70 and bias −0.52"."""
+    if calibrator.name == "temperature":
+        return f"temperature {1 / calibrator.scale:.2f}"
+    if calibrator.name == "platt":
+        return f"scale {calibrator.scale:.2f} and bias {calibrator.bias:+.2f}".replace("-", "−")
+    return TITLES["none"]
 
 
-def fitted(workspace: Workspace, run: Run) -> float | None:
-    """The temperature from the run's validation predictions; None where validation gives no finite one. Raises NotFound."""
-    validation = evaluating.predictions(workspace, run, "validation")
-    found = temperature(validation["logit"].to_numpy(np.float64), validation["label"].to_numpy())
-    return None if _at_bound(found) else found
+def said_of_excess(excess: Estimate) -> str:
+    """Over-predicts or under-predicts fake, by how many points; or neither can be shown."""
+    if excess.low > 0 or excess.high < 0:
+        verb = "over-predicts" if excess.value > 0 else "under-predicts"
+        return f"{verb} fake by {points(excess)}"
+    return f"predicts as many fakes as there are, as far as can be told: {points(excess, signed=True)}"
 
 
-def _at_bound(found: float) -> bool:
-    return bool(found < BOUNDS[0] * 1.01 or found > BOUNDS[1] / 1.01)
+def points(estimate: Estimate, *, signed: bool = False) -> str:
+    """An estimated share in percentage points with its interval; without sign it is the size."""
+    value, low, high = (100 * x for x in (estimate.value, estimate.low, estimate.high))
+    if signed:
+        return f"{value:+.2f} points ({low:+.2f} to {high:+.2f})".replace("-", "−")
+    low, high = sorted((abs(low), abs(high)))
+    return f"{abs(value):.2f} points ({low:.2f} – {high:.2f})"
+
+
+def said_of_slope(slope: Estimate) -> str:
+    """Overconfident or underconfident, by the slope; or neither can be shown."""
+    if slope.value is None:
+        return "its test images decide no slope, so nothing is said of its confidence"
+    figures = f"slope {slope.value:.2f} ({slope.low:.2f} – {slope.high:.2f})"
+    if slope.high < 1:
+        return f"is overconfident ({figures}, 1 is right)"
+    if slope.low > 1:
+        return f"is underconfident ({figures}, 1 is right)"
+    return f"is neither over- nor underconfident as far as can be told ({figures})"
+
+
+def said_of_change(before: Estimate, after: Estimate) -> str:
+    """Whether the calibration error changed: only where the intervals are apart."""
+    from_to = f"from {before.value:.4f} ({before.low:.4f} – {before.high:.4f}) to {after.value:.4f} ({after.low:.4f} – {after.high:.4f})"
+    if after.high < before.low:
+        return f"Its calibration error falls {from_to}"
+    if after.low > before.high:
+        return f"Its calibration error rises {from_to}"
+    return f"There is no clear change of its calibration error: {from_to}, the intervals overlap"
+
+
+def calibrator(workspace: Workspace, run: Run) -> Calibrator:
+    """The calibrator that verdicts on a run's logits use: fitted and chosen on its validation predictions alone.
+
+    The network's own probabilities where there are none, or too few of a label. Raises Damaged.
+    """
+    try:
+        return _chosen(*_fitted(*_logits(workspace, run, "validation")))
+    except NotFound:  # a run without validation predictions
+        return AS_IT_IS
 
 
 def calibration(workspace: Workspace, run: Run, resamples: int = scores.RESAMPLES) -> Calibration:
-    """Temperature from the run's validation predictions; ECE, loss and Brier on test before and after. Raises NotFound."""
-    validation, test = (evaluating.predictions(workspace, run, split) for split in ("validation", "test"))
-    found = temperature(validation["logit"].to_numpy(np.float64), validation["label"].to_numpy())
-    logits, labels = test["logit"].to_numpy(np.float64), test["label"].to_numpy()
-    before, after = (scores.evaluate(z, labels, resamples=resamples) for z in (logits, logits / found))
-    return Calibration(
-        temperature=found,
-        at_bound=_at_bound(found),
-        n_validation=len(validation),
-        n_test=len(test),
-        before={name: before[name] for name in SHOWN},
-        after={name: after[name] for name in SHOWN},
-    )
+    """Every calibrator from the run's validation predictions; ECE, loss, Brier and the mean gap on test. Raises NotFound."""
+    validation, (logits, labels) = (_logits(workspace, run, split) for split in ("validation", "test"))
+    fitted, losses = _fitted(*validation)
+    ways = {}
+    for name, one in fitted.items():
+        found = scores.threshold_free(one.logit(logits), labels, resamples)
+        ways[name] = Way(one, float(losses[name].mean()), {measure: found[measure] for measure in SHOWN}, calibrators.excess(one.probability(logits), labels))
+    return Calibration(ways, _chosen(fitted, losses).name, calibrators.slope(logits, labels), len(validation[0]), len(logits))
+
+
+def _logits(workspace: Workspace, run: Run, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """logits float64 (n,) and labels (n,) of one split."""
+    found = evaluating.predictions(workspace, run, split)
+    return found["logit"].to_numpy(np.float64), found["label"].to_numpy()
+
+
+def _fitted(logits: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Calibrator], dict[str, np.ndarray]]:
+    """Every calibrator fitted on those images, and its cross-validated losses (n,) on them."""
+    names = list(calibrators.FITS) if calibrators.enough(labels) else ["none"]
+    return {name: calibrators.FITS[name](logits, labels) for name in names}, {name: calibrators.cross_validated_losses(name, logits, labels) for name in names}
+
+
+def _chosen(fitted: dict[str, Calibrator], losses: dict[str, np.ndarray]) -> Calibrator:
+    return fitted[calibrators.choose(fitted, losses)]

@@ -21,11 +21,17 @@ class Threshold:
     oracle: bool = False  # chosen by looking at the images it is judged by
 
 
-def choices(validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> tuple[Threshold, ...]:
-    """The thresholds worth offering. Each pair is (probabilities (n,), labels (n,)), 1 = fake."""
+def choices(
+    validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], calibrated: float = 0.5
+) -> tuple[Threshold, ...]:
+    """The thresholds worth offering. Each pair is (probabilities (n,), labels (n,)), 1 = fake.
+
+    `calibrated`: the network's own probability at which its calibrated one is one half, where its calibrator moves it.
+    """
     rate = f"{FALSE_POSITIVE_RATE:.0%}"
     return (
         Threshold("0.5", 0.5, "What the network was trained for: fake when fake is the likelier label."),
+        *_of_calibrator(calibrated),
         Threshold(
             "Most accurate",
             most_accurate(*validation),
@@ -43,6 +49,14 @@ def choices(validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, n
             oracle=True,
         ),
     )
+
+
+def _of_calibrator(calibrated: float) -> tuple[Threshold, ...]:
+    value = float(STEPS[np.argmin(np.abs(STEPS - calibrated))])
+    if value == 0.5:
+        return ()
+    meaning = "Where the probability calibrated on validation images is one half: the verdict that Try an image gives."
+    return (Threshold("Calibrated 0.5", value, meaning),)
 
 
 def most_accurate(probabilities: np.ndarray, labels: np.ndarray) -> float:

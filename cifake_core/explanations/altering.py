@@ -15,7 +15,7 @@ from cifake_core.errors import BadInput
 from cifake_core.evaluation import transforms
 from cifake_core.explanations import methods, treating
 from cifake_core.explanations.cam import Layers, Maps, Target
-from cifake_core.metrics.scores import fake_probability
+from cifake_core.metrics.calibration import AS_IT_IS, Calibrator
 
 MASKED = ("nothing", "background", "entity")
 FILLS = ("mean", "blur", "low", "high")  # of `treating.TREATMENTS`
@@ -127,11 +127,11 @@ def altered(pixels: np.ndarray, wanted: Alterations, mask: np.ndarray | None = N
     return np.ascontiguousarray(images[0])
 
 
-def probabilities(detector: Detector, images: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probability of fake (n,) of images uint8 (n, 3, H, W), in full precision, the logits divided by the temperature."""
+def probabilities(detector: Detector, images: np.ndarray, calibrator: Calibrator = AS_IT_IS) -> np.ndarray:
+    """Probability of fake (n,) of images uint8 (n, 3, H, W), in full precision, calibrated."""
     with detector.lock:
         logits = logits_of(detector.network, on_device(images, detector.device))
-    return fake_probability(logits.astype(np.float64) / temperature)
+    return calibrator.probability(logits)
 
 
 def asked(
@@ -140,14 +140,14 @@ def asked(
     wanted: Alterations,
     mask: np.ndarray | None = None,
     *,
-    temperature: float = 1.0,
+    calibrator: Calibrator = AS_IT_IS,
     method: str = "gradcam",
     layer: Layers = None,
     target: Target = "verdict",
 ) -> Answer:
     """The answer to "what if?" for uint8 (3, H, W). Raises BadInput as `altered` and `methods.maps` do."""
     new = altered(pixels, wanted, mask)
-    before, after = probabilities(detector, np.stack([pixels, new]), temperature)
+    before, after = probabilities(detector, np.stack([pixels, new]), calibrator)
     return Answer(new, float(before), float(after), methods.maps(detector, new[None], method, layer, target))
 
 
@@ -156,7 +156,7 @@ def traces(
     pixels: np.ndarray,
     wanted: Alterations,
     mask: np.ndarray | None = None,
-    temperature: float = 1.0,
+    calibrator: Calibrator = AS_IT_IS,
 ) -> list[Trace]:
     """A trace for every control, all in one batch."""
     values = {c.name: np.linspace(c.low, c.high, POINTS) for c in CONTROLS}
@@ -165,7 +165,7 @@ def traces(
         for name, along in values.items()
         for value in along
     ]
-    answers = probabilities(detector, np.stack(images), temperature).reshape(len(CONTROLS), POINTS)
+    answers = probabilities(detector, np.stack(images), calibrator).reshape(len(CONTROLS), POINTS)
     return [
         Trace(control, values[control.name], found, getattr(wanted, control.name))
         for control, found in zip(CONTROLS, answers, strict=True)

@@ -1,7 +1,7 @@
 """The same cell trained from other seeds: how much of a probability is the network's luck.
 
 Networks that differ in nothing but the seed are asked about the same image; the interval is Student's t over their
-logits, each divided by its own temperature, turned into probabilities at the end. It knows no pages.
+logits, each calibrated for its own network, turned into probabilities at the end. It knows no pages.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def same_cell(workspace: Workspace, run: Run) -> list[Run]:
 
 
 def spread(logits: np.ndarray) -> Spread:
-    """From logits (n,), one a seed and each already divided by its temperature."""
+    """From logits (n,), one a seed and each already calibrated."""
     logits = np.asarray(logits, np.float64)
     mean, low, high = float(logits.mean()), None, None
     if len(logits) > 1:

@@ -17,6 +17,7 @@ from cifake_core.explanations import methods
 from cifake_core.explanations.altering import MARGIN, probabilities
 from cifake_core.explanations.cam import Layers, Maps, Target
 from cifake_core.images import codec
+from cifake_core.metrics.calibration import AS_IT_IS, Calibrator
 
 RESIZED = 26  # pixels of 32: the side of the small resize of the check, down and up again
 
@@ -46,8 +47,8 @@ class Tried:
     name: str
     format: str  # JPEG, PNG, WEBP or BMP
     stages: tuple[Stage, ...]  # the first is the file as decoded, the last what the network saw
-    fake_probability: float  # calibrated, where a temperature was given
-    temperature: float  # what the logit was divided by
+    fake_probability: float  # calibrated
+    calibrator: Calibrator  # what made a probability of the logit
     maps: Maps  # of one image
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]  # one sentence each
@@ -80,7 +81,7 @@ def try_image(
     *,
     name: str,
     jpeg: bool,
-    temperature: float = 1.0,
+    calibrator: Calibrator = AS_IT_IS,
     method: str = "gradcam",
     layer: Layers = None,
     target: Target = "verdict",
@@ -97,14 +98,14 @@ def try_image(
     small = round(len(seen) * RESIZED / SIDE)
     variants = {"JPEG once more": _through_jpeg(seen), f"Shrunk to {small} px and back": _resized(seen, small)}
     images = np.stack([seen, *variants.values()]).transpose(0, 3, 1, 2)
-    found = [float(p) for p in probabilities(detector, images, temperature)]
+    found = [float(p) for p in probabilities(detector, images, calibrator)]
     checks = tuple(Check(*variant, p) for variant, p in zip(variants.items(), found[1:], strict=True))
     return Tried(
         name=name,
         format=decoded.format,
         stages=stages,
         fake_probability=found[0],
-        temperature=temperature,
+        calibrator=calibrator,
         maps=methods.maps(detector, np.ascontiguousarray(images[:1]), method, layer, target),
         checks=checks,
         warnings=tuple(_warnings(decoded, jpeg, len(seen))),

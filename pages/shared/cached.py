@@ -10,7 +10,7 @@ import streamlit as st
 
 from cifake_core.detectors import runs
 from cifake_core.detectors.runs import Run
-from cifake_core.evaluation import curves, evaluating, scored, thresholds
+from cifake_core.evaluation import calibrating, curves, evaluating, scored, thresholds
 from cifake_core.evaluation.scored import Scored
 from cifake_core.images.image_set import ImageSet
 from cifake_core.metrics.intervals import Estimate
@@ -52,7 +52,8 @@ def _thresholds(home: str, run_id: str, digests: tuple[str, ...]) -> tuple[thres
     test = scores_of(run)
     validation = evaluating.predictions(workspace, run, "validation")  # without its pixels
     chosen = validation["fake_probability"].to_numpy(), validation["label"].to_numpy()
-    return thresholds.choices(chosen, (test.probabilities, test.labels))
+    half = calibrating.calibrator(workspace, run).threshold
+    return thresholds.choices(chosen, (test.probabilities, test.labels), half)
 
 
 def ranking_of(scores: Scored) -> dict[str, Estimate]:

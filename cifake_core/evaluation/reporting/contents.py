@@ -105,7 +105,8 @@ def headline(found: dict) -> str:
 def _thresholds(workspace: Workspace, run: Run, test: Scored) -> list[dict]:
     """Name, value, meaning, oracle and the accuracy there, of each threshold worth offering."""
     validation = scored(workspace, run, "validation")
-    chosen = thresholds.choices((validation.probabilities, validation.labels), (test.probabilities, test.labels))
+    half = calibrating.calibrator(workspace, run).threshold
+    chosen = thresholds.choices((validation.probabilities, validation.labels), (test.probabilities, test.labels), half)
     return [
         {
             "name": choice.name,

@@ -7,13 +7,16 @@ import base64
 import json
 from html import escape
 
+from cifake_core.evaluation import calibrating
 from cifake_core.evaluation.reporting import explained, figures
 from cifake_core.evaluation.scored import Scored
 from cifake_core.evaluation.selecting import Selection, rows
 from cifake_core.images.sprite import sprite
+from cifake_core.metrics.intervals import Estimate
 
 MISTAKES = 40  # most confidently wrong images shown
 _SHARES = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+_CALIBRATED = {"ece": "calibration error", "loss": "loss", "brier": "Brier score"}
 _CAPTIONS = {
     "roc": "ROC: fakes found against reals accused, over all thresholds; the dots are guessing.",
     "precision_recall": "Precision against recall over all thresholds.",
@@ -122,11 +125,10 @@ def _calibration(found: dict) -> str:
     calibration = found["calibration"]
     if not calibration:
         return ""
-    lines = [
-        (name, *_interval(name, calibration["before"][name]), *_interval(name, calibration["after"][name]))
-        for name in calibration["before"]
-    ]
-    header = ("", "before", "95 % interval", "after", "95 % interval")
+    ways, gap = calibration["ways"].values(), "predicted_minus_observed"
+    lines = [(word, *("{} ({})".format(*_interval(name, way[name])) for way in ways)) for name, word in _CALIBRATED.items()]
+    lines.append(("predicted minus observed", *(calibrating.points(Estimate(**way[gap]), signed=True) for way in ways)))
+    header = ("on test, 95 % interval", *(way["title"] for way in ways))
     return _section("Calibration", _paragraph(calibration["meaning"]) + _table(header, lines))
 
 

@@ -52,8 +52,8 @@ def table(found: dict) -> pd.DataFrame:
     lines += [("class", name, "accuracy", e) for name, e in found["by_class"].items()]
     lines += [("generator", name, "recall", e) for name, e in found["by_generator"].items()]
     lines += [("threshold", f"{c['name']} ({c['value']:g})", "accuracy", c["accuracy"]) for c in found["thresholds"]]
-    for when in ("before", "after") if found["calibration"] else ():
-        lines += [("calibration", when, name, e) for name, e in found["calibration"][when].items()]
+    for way in found["calibration"]["ways"].values() if found["calibration"] else ():
+        lines += [("calibration", way["title"], name, way[name]) for name in ("ece", "loss", "brier", "predicted_minus_observed")]
     for which in ("with", "without") if found["without_duplicates"] else ():
         lines += [("duplicates", which, name, e) for name, e in found["without_duplicates"][which].items()]
     for row in found["robustness"]["rows"] if found["robustness"] else ():

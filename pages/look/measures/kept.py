@@ -7,8 +7,8 @@ import streamlit as st
 from cifake_core.detectors.runs import Run
 from cifake_core.evaluation import calibrating, comparing, curves, deduplicated, many
 from cifake_core.evaluation.scored import Scored
+from cifake_core.metrics.calibration import Calibrator
 from cifake_core.metrics.intervals import Estimate
-from cifake_core.metrics.scores import fake_probability
 from cifake_core.store.workspace import Workspace
 from pages.shared import cached
 
@@ -24,11 +24,11 @@ def _coverage(run_id: str, digest: str, threshold: float, _scores: Scored) -> pd
 
 
 def calibration_of(run: Run) -> calibrating.Calibration:
-    """The run's temperature, fitted on validation, and what it does on test."""
+    """The run's calibrators, fitted on validation, and what they do on test."""
     return _calibration(run.id, cached.predictions_digest(run, "validation"), cached.predictions_digest(run), run)
 
 
-@st.cache_resource(max_entries=50, show_spinner="Fitting the temperature …")
+@st.cache_resource(max_entries=50, show_spinner="Fitting calibrators …")
 def _calibration(run_id: str, validation: str, test: str, _run: Run) -> calibrating.Calibration:
     return calibrating.calibration(Workspace.current(), _run)
 
@@ -78,11 +78,11 @@ def _index(dataset_digest: str, split: str, _scores: Scored):
     return alike.index(np.asarray(_scores.pixels), _scores.labels)
 
 
-def reliability_of(scores: Scored, temperature: float) -> pd.DataFrame:
-    """The reliability diagram of the probabilities after logits were divided by the temperature."""
-    return _reliability(scores.run.id, cached.predictions_digest(scores.run, scores.split), temperature, scores)
+def reliability_of(scores: Scored, calibrator: Calibrator) -> pd.DataFrame:
+    """The reliability diagram of the calibrated probabilities."""
+    return _reliability(scores.run.id, cached.predictions_digest(scores.run, scores.split), calibrator, scores)
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def _reliability(run_id: str, digest: str, temperature: float, _scores: Scored) -> pd.DataFrame:
-    return curves.reliability(fake_probability(_scores.logits / temperature), _scores.labels)
+def _reliability(run_id: str, digest: str, calibrator: Calibrator, _scores: Scored) -> pd.DataFrame:
+    return curves.reliability(calibrator.probability(_scores.logits), _scores.labels)

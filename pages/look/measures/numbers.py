@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cifake_core.evaluation import evaluating
+from cifake_core.evaluation import calibrating, evaluating
 from cifake_core.evaluation.deduplicated import Deduplicated
 from cifake_core.evaluation.over_seeds import other_seeds
 from cifake_core.metrics.at_threshold import at_threshold
@@ -116,19 +116,16 @@ def _to_gallery(view: View, column: str, rows: list[dict]) -> None:
 def _calibration(view: View) -> None:
     st.subheader("Calibration", anchor="calibration")
     found = kept.calibration_of(view.scores.run)
-    after = st.toggle(
-        f"Divide logits by the temperature {found.temperature:.2f}", key="metrics_tempered", bind="query-params",
-        help="Fitted on the validation images, shown on the test images (Guo et al. 2017). It changes no verdict at 0.5.",
+    titles = {name: way.title for name, way in found.ways.items()}
+    shown_way = st.segmented_control(
+        "Probabilities", list(titles), default=found.chosen, required=True, format_func=titles.get, key="metrics_calibrator",
+        help="Fitted on the validation images, shown on the test images: a temperature divides the logit (Guo et al. 2017), a scale and a bias "
+        "also move it (Platt 1999). No ranking changes; a bias moves the threshold.",
     )  # fmt: skip
-    figures.reliability(kept.reliability_of(view.scores, found.temperature if after else 1.0))
-    st.caption("On the dashed line, a stated probability is what happens; below it, fakes are announced too confidently.")
+    figures.reliability(kept.reliability_of(view.scores, found.ways[shown_way].calibrator))
+    st.caption("On the dashed line, a stated probability is what happens; below it, there are fewer fakes than stated; above it, more.")
     st.markdown(found.meaning)
-    st.dataframe(
-        {
-            "Number": [WORDS[n] for n in found.before],
-            "As it is": [f"{shown(e, False)}  ({interval(e, False)})" for e in found.before.values()],
-            "With temperature": [f"{shown(e, False)}  ({interval(e, False)})" for e in found.after.values()],
-        },
-        hide_index=True,
-        width="stretch",
-    )
+    rows = {WORDS[name]: [f"{shown(w.test[name], False)}  ({interval(w.test[name], False)})" for w in found.ways.values()] for name in calibrating.SHOWN}
+    rows["Predicted minus observed"] = [calibrating.points(way.excess, signed=True) for way in found.ways.values()]
+    columns = zip(found.ways.values(), zip(*rows.values(), strict=True), strict=True)
+    st.dataframe({"Number": list(rows)} | {way.title: list(values) for way, values in columns}, hide_index=True, width="stretch")

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.detectors.runs import Run
-from cifake_core.errors import NotFound
+from cifake_core.metrics.calibration import Calibrator
 from cifake_core.store.workspace import Workspace
 from pages.shared import cached
 
@@ -23,7 +23,7 @@ class Question:
     method: str
     layer: str | None
     target: str
-    temperature: float | None  # None: validation gives none, the probability is the network's own
+    calibrator: Calibrator  # what makes a probability of the logit
 
     @property
     def weights(self) -> str:
@@ -47,29 +47,26 @@ def question(run: Run, jpeg: bool) -> Question:
         help="Early layers see fine texture at full detail, late ones larger patterns on a coarser grid.",
     )  # fmt: skip
     target = right.selectbox("The map answers", list(TARGETS), key="try_target", bind="query-params")
-    return Question(run, jpeg, method, names[layer], TARGETS[target], temperature_of(run))
+    return Question(run, jpeg, method, names[layer], TARGETS[target], calibrator_of(run))
 
 
-def temperature_of(run: Run) -> float | None:
-    """The run's temperature from its validation images; None where there is none."""
-    return _temperature(run.id, cached.predictions_digest(run, "validation"))
+def calibrator_of(run: Run) -> Calibrator:
+    """The run's calibrator, fitted and chosen on its validation images."""
+    return _calibrator(run.id, cached.predictions_digest(run, "validation"))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _temperature(run_id: str, digest: str) -> float | None:
+def _calibrator(run_id: str, digest: str) -> Calibrator:
     from cifake_core.detectors import runs
     from cifake_core.evaluation import calibrating
 
     workspace = Workspace.current()
-    try:
-        return calibrating.fitted(workspace, runs.open_run(workspace, run_id))
-    except NotFound:  # a run without validation predictions
-        return None
+    return calibrating.calibrator(workspace, runs.open_run(workspace, run_id))
 
 
 def tried(asked: Question, name: str, data: bytes):
     """The core's answer (`trying.Tried`) to one file."""
-    key = (asked.run.id, asked.weights, asked.jpeg, asked.method, asked.layer, asked.target, asked.temperature)
+    key = (asked.run.id, asked.weights, asked.jpeg, asked.method, asked.layer, asked.target, asked.calibrator)
     return _tried(hashlib.sha256(data).hexdigest(), name, *key, _run=asked.run, _data=data)
 
 
@@ -83,7 +80,7 @@ def _tried(
     method: str,
     layer: str,
     target: str,
-    temperature: float | None,
+    calibrator: Calibrator,
     *,
     _run: Run,
     _data: bytes,
@@ -92,7 +89,7 @@ def _tried(
 
     return trying.try_image(
         cached.detector_of(_run), _data, name=name, jpeg=jpeg, method=method, layer=layer, target=target,
-        temperature=temperature or 1.0,
+        calibrator=calibrator,
     )  # fmt: skip
 
 
@@ -105,8 +102,8 @@ def spread_of(asked: Question, seen: np.ndarray):
         _logit(run.id, run.record["sha256"]["weights.safetensors"], seen.tobytes(), _run=run, _seen=seen)
         for run in same
     ]
-    temperatures = [temperature_of(run) or 1.0 for run in same]
-    return seeds.spread(np.array(logits) / np.array(temperatures)), same
+    calibrated = [float(calibrator_of(run).logit(logit)) for run, logit in zip(same, logits, strict=True)]
+    return seeds.spread(np.array(calibrated)), same
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)

@@ -81,7 +81,7 @@ def _outcome(asked: Question, seen: np.ndarray, wanted, mask: np.ndarray) -> Non
 
     answer = altering.asked(
         cached.detector_of(asked.run), np.ascontiguousarray(seen.transpose(2, 0, 1)), wanted, mask,
-        temperature=asked.temperature or 1.0, method=asked.method, layer=asked.layer, target=asked.target,
+        calibrator=asked.calibrator, method=asked.method, layer=asked.layer, target=asked.target,
     )  # fmt: skip
     pixels, heat = answer.pixels.transpose(1, 2, 0), answer.maps.heat[0]
     st.markdown(f"**Now:** {_BADGE[answer.verdict]}, **{answer.after:.1%}** fake (before: {answer.before:.1%})")

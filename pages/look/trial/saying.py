@@ -1,6 +1,8 @@
 """What is said of a tried image, on the page and in its table: verdict, why it is unsure, interval over seeds, warnings."""
 
+from cifake_core.evaluation import calibrating
 from pages.look.trial.asking import Question
+from pages.shared.pickers import percent
 
 
 def warnings(result, nearest) -> list[str]:
@@ -34,9 +36,11 @@ def verdict(result, spread) -> str:
 
 def calibration(asked: Question) -> str:
     """Where the probability comes from."""
-    if asked.temperature is None:
-        return "The probability is the network's own: validation images give no temperature to calibrate it with."
-    return f"The probability is calibrated on validation images (temperature {asked.temperature:.2f})."
+    found = asked.calibrator
+    if found.name == "none":
+        return "The probability is the network's own: no calibrator fitted on its validation images improves it."
+    own = "" if found.bias == 0 else f"; its 50 % is {percent(found.threshold, 1)} of the network's own"
+    return f"The probability is calibrated on validation images ({calibrating.titled(found)}{own})."
 
 
 def seeds(spread) -> str:

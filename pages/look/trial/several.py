@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from cifake_core.errors import CifakeError
+from cifake_core.evaluation import calibrating
 from cifake_core.images.sprite import png
 from pages.look.trial import saying
 from pages.look.trial.asking import Question, nearest_of, spread_of, tried
@@ -74,7 +75,7 @@ def as_table(asked: Question, answers: list[tuple]) -> pd.DataFrame:
                 "width": result.stages[0].pixels.shape[1],
                 "height": result.stages[0].pixels.shape[0],
                 "encoded_as_jpeg": asked.jpeg,
-                "temperature": result.temperature,
+                "calibration": calibrating.titled(result.calibrator),
                 "run": asked.run.id,
             }
             for result, spread, nearest in answers

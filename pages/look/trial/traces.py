@@ -14,7 +14,7 @@ def traces(asked: Question, seen: np.ndarray, wanted, mask: np.ndarray) -> None:
     from cifake_core.explanations import altering
 
     image = np.ascontiguousarray(seen.transpose(2, 0, 1))
-    found = altering.traces(cached.detector_of(asked.run), image, wanted, mask, asked.temperature or 1.0)
+    found = altering.traces(cached.detector_of(asked.run), image, wanted, mask, asked.calibrator)
     titles = [t.control.title for t in found]
     st.vega_lite_chart(
         {
