@@ -60,12 +60,11 @@ def test_the_fast_map_equals_the_package_s_on_a_trained_network_and_over_two_lay
 def test_a_layer_s_own_map_times_its_scale_is_the_weighted_sum_of_activations():
     it, pixels = detector(), some_pixels(3)
     maps = fast_cam.layer_maps(it, pixels, "convolutions.1", "fake")
-    kept = {}
-    hook = it.network.convolutions[1].register_forward_hook(lambda _m, _i, out: kept.update(out=out))
-    logits = it.network(torch.from_numpy(pixels).float() / 255)
-    hook.remove()
-    gradient = torch.autograd.grad(logits.sum(), kept["out"])[0]
-    raw = (gradient.mean((2, 3), keepdim=True) * kept["out"]).sum(1).relu().detach().numpy()
+    pool = torch.nn.functional.max_pool2d
+    rectified = it.network.convolutions[1](pool(it.network.convolutions[0](torch.from_numpy(pixels).float() / 255).relu(), 2)).relu()
+    logits = it.network.output(it.network.dense[0](pool(rectified, 2).flatten(1)).relu())
+    gradient = torch.autograd.grad(logits.sum(), rectified)[0]
+    raw = (gradient.mean((2, 3), keepdim=True) * rectified).sum(1).relu().detach().numpy()
     assert maps.heat.shape == (3, 16, 16)
     raw -= raw.min((1, 2), keepdims=True)
     np.testing.assert_allclose(maps.heat * maps.scale[:, None, None], raw, rtol=1e-3, atol=1e-7)

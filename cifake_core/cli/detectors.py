@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Address, Executor, Json, numbers, percent, run_step, show, words
+from cifake_core.cli.output import Address, Executor, Json, Place, at_place, numbers, percent, run_step, show, words
 from cifake_core.detectors import presets
 from cifake_core.errors import BadInput
 from cifake_core.store.workspace import Workspace
@@ -175,6 +175,7 @@ def explain(
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures: one PNG an image, and maps.csv.")] = None,
     executor: Executor = "local",
     address: Address = "",
+    place: Place = "relu",
     as_json: Json = False,
 ) -> None:
     """Where a run looks: maps over a part of its image set, the most confidently wrong images first."""
@@ -184,8 +185,8 @@ def explain(
     results, lines = [], []
     for name in asked:
         folder = out.absolute() / name if out and len(asked) > 1 else out and out.absolute()
-        result = run_step(ExplainSplit(run, split, name, layer or None, target, limit, folder and str(folder), executor, address))
+        result = run_step(ExplainSplit(run, split, name, layer or None, target, limit, folder and str(folder), executor, address, place))
         results.append(result)
-        lines.append(f"{result['n']} maps of {run} by {name} at {result['layer']}, {result['empty']} of them empty")
+        lines.append(f"{result['n']} maps of {run} by {name} at {result['layer']}{at_place(result['feature_map'])}, {result['empty']} of them empty")
         lines += [f"pictures in {folder}"] if folder else []
     show(results[0] if len(results) == 1 else {"explained": results}, as_json, lines)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, run_step, show, words
+from cifake_core.cli.output import Json, Place, at_place, run_step, show, words
 
 Run = Annotated[str, typer.Option(help="Id of the run; `runs` lists them.")]
 Split = Annotated[str, typer.Option(help="validation or test.")]
@@ -25,15 +25,16 @@ def trust(
     n: Annotated[int, typer.Option(min=0, help="Images to measure on; 0: all.")] = 200,
     road_n: Annotated[int, typer.Option(min=0, help="Of those, images for ROAD, which is slow.")] = 60,
     seed: Seed = 0,
+    place: Place = "relu",
     as_json: Json = False,
 ) -> None:
     """How far maps can be trusted: faithfulness, stability and sanity of each method, beside RandomCAM."""
     from cifake_core.explanations.trust import DEFAULT_METHODS, MEASURES, Trust
 
-    result = run_step(Trust(run, words(methods) or DEFAULT_METHODS, words(layers), split, n, road_n, seed))
+    result = run_step(Trust(run, words(methods) or DEFAULT_METHODS, words(layers), split, n, road_n, seed, place))
     shown = [name for name in MEASURES if any(name in row["measures"] for row in result["rows"])]
     titles = "".join(f"{MEASURES[name].title[:14]:>16}" for name in shown)
-    lines = [f"{run} on {result['n']} images of {split}", f"{'method':<22}{'layer':<16}{titles}"]
+    lines = [f"{run} on {result['n']} images of {split}{at_place(result['feature_map'])}", f"{'method':<22}{'layer':<16}{titles}"]
     for row in result["rows"]:
         values = "".join(f"{_number(row['measures'].get(name)):>16}" for name in shown)
         lines.append(f"{row['title']:<22}{row['layer']:<16}{values}")
@@ -48,13 +49,14 @@ def entity_test(
     layer: Annotated[str, typer.Option(help="Name of a convolution; the last one if left out.")] = "",
     n: Annotated[int, typer.Option(min=0, help="Images to test on; 0: all.")] = 0,
     seed: Seed = 0,
+    place: Place = "relu",
     as_json: Json = False,
 ) -> None:
     """Entity or background: where maps lie, what the verdict needs, and what that says about the paper's claim."""
     from cifake_core.explanations.entity import EntityTest
 
-    result = run_step(EntityTest(run, split, masks, words(methods), layer or None, n, seed))
-    lines = [f"{run} on {result['n']} images of {split}, masks: {result['masks']['source']}", "where maps lie"]
+    result = run_step(EntityTest(run, split, masks, words(methods), layer or None, n, seed, place))
+    lines = [f"{run} on {result['n']} images of {split}, masks: {result['masks']['source']}", f"where maps lie{at_place(result['feature_map'])}"]
     for row in result["place"]:
         lines.append(f"  {row['title']:<24} on the entity {_number(row['mass']['all'])}, its area {_number(row['area']['all'])}")
     lines.append("what the verdict needs")

@@ -13,6 +13,9 @@ from cifake_core.store.workspace import Workspace
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object last on stdout.")]
 Executor = Annotated[str, typer.Option(help="local, or ray: the machines of a Ray cluster.")]
+Place = Annotated[
+    str, typer.Option(help="Where feature maps are taken: relu (after the ReLU, as in the papers) or raw (before it).")
+]
 Address = Annotated[
     str, typer.Option(help="Of the Ray cluster, host:port or auto; left out: Ray on this machine alone.")
 ]
@@ -43,6 +46,13 @@ def show(result: dict, as_json: bool, lines: list[str]) -> None:
         typer.echo(json.dumps(result, allow_nan=False))
     else:
         typer.echo("\n".join(lines))
+
+
+def at_place(place: str) -> str:
+    """ ", feature maps after ReLU", or nothing where no ReLU is concerned."""
+    from cifake_core.detectors.feature_maps import PLACES
+
+    return f", feature maps {PLACES[place]}" if place in PLACES else ""
 
 
 def percent(estimate: dict) -> str:

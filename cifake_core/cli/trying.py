@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, run_step, show
+from cifake_core.cli.output import Json, Place, at_place, run_step, show
 from cifake_core.errors import BadInput, CifakeError
 
 Run = Annotated[str, typer.Option(help="Id of the run; `runs` lists them.")]
@@ -59,14 +59,15 @@ def findings(
     layer: Annotated[str, typer.Option(help="Name of a convolution; the last one if left out.")] = "",
     n: Annotated[int, typer.Option(min=0, help="Images, half of each label; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the groups and the intervals.")] = 0,
+    place: Place = "relu",
     as_json: Json = False,
 ) -> None:
     """What a network finds: maps grouped by place and content, and what its logit goes with."""
     from cifake_core.explanations.findings import Findings
 
-    result = run_step(Findings(run, split, method, layer or None, n, seed=seed))
+    result = run_step(Findings(run, split, method, layer or None, n, seed=seed, place=place))
     lines = [
-        f"{run} on {result['n']} images of {split}; {result['empty']} maps without evidence",
+        f"{run} on {result['n']} images of {split}{at_place(result['feature_map'])}; {result['empty']} maps without evidence",
         "the logit goes with",
     ]
     for row in result["correlations"]:

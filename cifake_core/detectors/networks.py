@@ -20,8 +20,9 @@ SIDE = 32  # pixels; the detectors of this project look at images of this side
 class ConvNet(nn.Module):
     """The paper's network for a topology: [3×3 convolution, ReLU, 2×2 max-pool] × n, dense layers, one logit.
 
-    We differ in two places that change no result: the maximum is taken before the ReLU (the two commute, and a quarter
-    of the ReLUs remain), and the sigmoid is left to the loss.
+    We differ in two places that change no logit: the maximum is taken before the ReLU (the two commute, and a quarter
+    of the ReLUs remain), and the sigmoid is left to the loss. So no module here gives the rectified feature map of a
+    layer; who wants it looks at `feature_maps.observable`, the same parameters in the paper's order.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -81,7 +82,7 @@ def _in_bf16(convolution: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 class MapPlace(nn.Identity):
-    """Changes nothing: a place in a network without convolutions where a map can be taken, (N, C, h, w) in and out."""
+    """Changes nothing: a layer of a network without convolutions or ReLUs that gives a feature map, (N, C, h, w) in and out."""
 
 
 def build(topology: str, preset: Preset | None = None) -> nn.Module:
@@ -99,7 +100,7 @@ def build(topology: str, preset: Preset | None = None) -> nn.Module:
 
 
 def convolution_names(network: nn.Module) -> list[str]:
-    """The names of every convolution (and `MapPlace`), first to last: where a map can be taken."""
+    """The names of every convolution (and `MapPlace`), first to last: the layers a heatmap can be of; see `feature_maps` for where."""
     return [name for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, MapPlace))]
 
 

@@ -1,9 +1,10 @@
 """What a network says of 24 fixed validation images after every epoch, and where it looks: kept with the run.
 
 The images are validation images chosen by a fixed seed, as many of each label, so they are the same for every run on an
-image set. The place is Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) at the last convolution's own size, one forward and
-half a backward pass over 24 images an epoch. It does not know how maps are enlarged or drawn (see explanations), nor
-when an epoch ends. Files: one small one an epoch while training, `probe.safetensors` in the finished run.
+image set. Where it looks is Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) on the last convolution's feature map after its
+ReLU, at its own size, one forward and half a backward pass over 24 images an epoch. It does not know how maps are enlarged
+or drawn (see explanations), nor when an epoch ends. Probes that say no place are of earlier versions, which took the raw
+convolution output; they cannot be made again, as the weights of past epochs are gone, and are shown as what they are. Files: one small one an epoch while training, `probe.safetensors` in the finished run.
 """
 
 import json
@@ -18,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from cifake_core.detectors import networks, scoring
+from cifake_core.detectors import feature_maps, networks, scoring
+from cifake_core.detectors.feature_maps import AFTER_RELU, BEFORE_RELU
 from cifake_core.errors import Damaged
 from cifake_core.images.image_set import Part
 from cifake_core.images.schema import LABELS
@@ -27,12 +29,11 @@ from cifake_core.store import artifacts
 IMAGES = 24
 PROBE = "probe.safetensors"
 _SEED = 2024  # of the choice of images; the same for every run
-_TINY = 1e-7  # guards the division of an all-zero map
 
 
 @dataclass(frozen=True)
 class Probe:
-    """E epochs of n probe images. `heat` is brightest (255) at each map's own maximum; `scale` makes maps comparable."""
+    """E epochs of n probe images. `heat` is 0 at each map's own minimum, 255 at its maximum; `scale` makes maps comparable."""
 
     image_ids: tuple[str, ...]  # n
     layer: str
@@ -40,6 +41,11 @@ class Probe:
     probabilities: np.ndarray  # float32 (E, n): of being fake
     heat: np.ndarray  # uint8 (E, n, h, w): evidence for the verdict of that epoch
     scale: np.ndarray  # float32 (E, n): heat / 255 · scale is in units of the logit's gradient; 0 = no evidence
+    places: tuple[str, ...]  # E: where each epoch's feature maps were taken, see `feature_maps.PLACES`
+
+    def alike(self, epoch: int) -> np.ndarray:
+        """bool (E,): the epochs whose maps were taken where those of `epoch` (from 1) were; others cannot stand beside them."""
+        return np.array(self.places) == self.places[epoch - 1]
 
 
 def probe_positions(part: Part) -> np.ndarray:
@@ -71,7 +77,7 @@ class Recorder:
         probabilities, heat, scale, layer = seen_by(network, scoring.on_device(self._pixels, device))
         tensors = {"probabilities": probabilities, "heat": heat, "scale": scale}
         with artifacts.whole_file(self._folder / _epoch_file(epoch)) as temporary:
-            save_file(tensors, temporary, metadata=_header(self._image_ids, layer))
+            save_file(tensors, temporary, metadata=_header(self._image_ids, layer, place=AFTER_RELU))
 
 
 def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
@@ -81,30 +87,23 @@ def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray,
 
     The network's mode, weights and gradients are left as they were, and no random number is drawn.
     """
-    layer, kept, was_training = networks.convolution_names(network)[-1], {}, network.training
-
-    def cut(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        kept["activation"] = output.detach().requires_grad_()  # below it nothing is differentiated
-        return kept["activation"].clone()  # a layer after it may work in place
-
-    hook = network.get_submodule(layer).register_forward_hook(cut)
+    layer, was_training = networks.convolution_names(network)[-1], network.training
     try:
         network.eval()
         shown = networks.as_input(images)
-        upright = network(shown)
-        (gradient,) = torch.autograd.grad(upright.sum(), kept["activation"])
-        activation = kept["activation"].detach().float()
+        activation, upright = feature_maps.cut_at(network, layer, AFTER_RELU, shown)
+        (gradient,) = torch.autograd.grad(upright.sum(), activation)
+        activation = activation.detach().float()
         with torch.no_grad():
             logits = scoring.verdict(network, shown, upright)
     finally:
-        hook.remove()
         network.train(was_training)
     sign = torch.where(logits >= 0, 1.0, -1.0)  # the target is the verdict: the logit for fake, −logit for real
     weights = gradient.float().mean((2, 3)) * sign[:, None]  # α_k, (n, K)
-    heat = torch.einsum("nk,nkhw->nhw", weights, activation).clamp_(min=0)  # ReLU of Σ_k α_k A_k
-    heat = heat - heat.amin((1, 2), keepdim=True)
-    scale = heat.amax((1, 2))
-    heat = (255 * heat / (scale[:, None, None] + _TINY)).round().to(torch.uint8)
+    raw = torch.einsum("nk,nkhw->nhw", weights, activation).clamp_(min=0)  # ReLU of Σ_k α_k A_k
+    heat, scale = feature_maps.scaled(raw)
+    scale = torch.where(raw.amax((1, 2)) > 0, scale, 0)
+    heat = (255 * heat).round().to(torch.uint8)
     return logits.sigmoid().cpu().numpy(), heat.cpu().numpy(), scale.cpu().numpy(), layer
 
 
@@ -115,13 +114,14 @@ def gathered(folder: Path, epochs: int) -> Probe | None:
         return None
     said = parts[0][1]
     stacked = {name: np.stack([tensors[name] for tensors, _ in parts]) for name in ("probabilities", "heat", "scale")}
-    return Probe(tuple(said["image_ids"]), said["layer"], np.arange(1, epochs + 1), **stacked)
+    places = tuple(told.get("place", BEFORE_RELU) for _, told in parts)
+    return Probe(tuple(said["image_ids"]), said["layer"], np.arange(1, epochs + 1), **stacked, places=places)
 
 
 def save(folder: Path, probe: Probe) -> None:
     """Writes `probe.safetensors`."""
     tensors = {name: getattr(probe, name) for name in ("epochs", "probabilities", "heat", "scale")}
-    save_file(tensors, folder / PROBE, metadata=_header(probe.image_ids, probe.layer))
+    save_file(tensors, folder / PROBE, metadata=_header(probe.image_ids, probe.layer, places=list(probe.places)))
 
 
 def of_run(folder: Path) -> Probe | None:
@@ -132,7 +132,8 @@ def of_run(folder: Path) -> Probe | None:
     if found is None:
         raise Damaged(f"{PROBE} in {folder.name!r} cannot be read; train the run again.")
     tensors, said = found
-    return Probe(tuple(said["image_ids"]), said["layer"], **tensors)
+    places = tuple(said.get("places", [BEFORE_RELU] * len(tensors["epochs"])))
+    return Probe(tuple(said["image_ids"]), said["layer"], **tensors, places=places)
 
 
 def unfinished_epochs(folder: Path) -> int:
@@ -153,9 +154,9 @@ def _epoch_file(epoch: int) -> str:
     return f"probe-{epoch:04d}.safetensors"
 
 
-def _header(image_ids: Sequence[str], layer: str) -> dict[str, str]:
+def _header(image_ids: Sequence[str], layer: str, **places: str | list[str]) -> dict[str, str]:
     """One entry, because the library writes several in an order that differs from process to process."""
-    return {"probe": json.dumps({"image_ids": list(image_ids), "layer": layer})}
+    return {"probe": json.dumps({"image_ids": list(image_ids), "layer": layer, **places})}
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict] | None:

@@ -30,6 +30,13 @@ class ResidualNet(nn.Module):
             x = stage(functional.max_pool2d(x, 2) if number else x)  # (N, channels, side, side)
         return self.output(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).squeeze(1)
 
+    def rectified(self, layer: str) -> str:
+        """The module that gives a convolution's feature map after its ReLU: the ReLU that follows its normalisation, or
+        for the second convolution of a block the block itself, where what came in is added before the ReLU.
+        """
+        sequence, _, place = layer.removesuffix(".0").rpartition(".")  # `convolution` puts it first, its normalisation next
+        return sequence.removesuffix(".inner") if place == "2" else f"{sequence}.1"
+
 
 class Block(nn.Module):
     """Two convolutions whose outcome is added to what came in; (N, width, h, w) in and out."""

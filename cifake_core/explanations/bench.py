@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.explanations import faithfulness, localisation, masks, methods, studies
 from cifake_core.explanations.asking import logits_of
@@ -31,8 +32,10 @@ class Measured:
 class Bench:
     """One sample of images with everything that all methods are measured against, computed once."""
 
-    def __init__(self, detector: Detector, part: Part, rows: np.ndarray, seed: int, road_n: int) -> None:
-        self.detector, self.seed = detector, seed
+    def __init__(
+        self, detector: Detector, part: Part, rows: np.ndarray, seed: int, road_n: int, place: str = AFTER_RELU
+    ) -> None:
+        self.detector, self.seed, self.place = detector, seed, place
         self.pixels = np.ascontiguousarray(part.pixels[rows])
         self.images = self.pixels.astype(np.float32) / 255
         self.explained = (self.score(self.images) >= 0).astype(np.int8)
@@ -69,7 +72,7 @@ class Bench:
         return Measured(method, layer, values, curves, int((heat.reshape(len(heat), -1).max(1) == 0).sum()))
 
     def _heat(self, pixels: np.ndarray, method: str, layer: str | None) -> np.ndarray:
-        return methods.maps(self.detector, pixels, method, layer, self.explained, seed=self.seed).heat
+        return methods.maps(self.detector, pixels, method, layer, self.explained, seed=self.seed, place=self.place).heat
 
     def _road(self, heat: np.ndarray) -> np.ndarray:
         found = np.full(len(heat), np.nan)

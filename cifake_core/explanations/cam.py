@@ -1,9 +1,12 @@
 """What every map of a one-logit network shares: its form, the label it speaks for, the layers it may look at.
 
-Source: Selvaraju et al. 2017, eq. 1 and 2: ReLU(Σ_k α_k A_k), α_k the mean gradient of the target over map k.
-The target is the logit for FAKE and −logit for REAL. A map that is zero everywhere is a finding: nothing in that layer
-speaks for that verdict. We differ: each map is scaled by its own maximum, and an all-zero one stays zero. Of a network
-whose verdict counts the mirror image, too, the map is that of the image as it is; label and logit are the verdict's.
+Source: Selvaraju et al. 2017, eq. 1 and 2: ReLU(Σ_k α_k A_k), A_k the layer's feature map after its ReLU (or before it,
+where that is asked for: `detectors/feature_maps.py`), α_k the mean gradient of the target over A_k. The target is the logit
+for FAKE and −logit for REAL. Each map is then shifted and scaled from its own minimum to its own maximum, as the `grad-cam`
+package does: nought is its least evident place, not a place without evidence. A map that is zero everywhere is a finding:
+nothing in that layer speaks for that verdict. We differ: one that is the same everywhere but not nought is 1 everywhere,
+evidence without a preferred place. Of a network whose verdict counts the mirror image, too, the map is that of the image
+as it is; label and logit are the verdict's.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cifake_core.detectors.feature_maps import NO_RELU
 from cifake_core.detectors.networks import convolution_names
 from cifake_core.detectors.scoring import verdict
 from cifake_core.errors import BadInput
@@ -36,11 +40,17 @@ class Maps:
     method: str
     signed: np.ndarray | None = None  # float32 (n, H, W) in [-1, 1], below 0 = against the label; None: no such sign
     scale: np.ndarray | None = None  # float32 (n,): map · scale (of the signed map, if any) compares images; None: no common unit
+    place: str = NO_RELU  # where the feature maps were taken (`feature_maps.PLACES`); "" where no ReLU or no layer is concerned
 
     @property
     def empty(self) -> np.ndarray:
         """(n,) true where no evidence for the explained label was found."""
         return self.heat.reshape(len(self.heat), -1).max(axis=1) == 0
+
+    @property
+    def even(self) -> np.ndarray:
+        """(n,) true where there is evidence, the same everywhere: no place is preferred."""
+        return self.heat.reshape(len(self.heat), -1).min(axis=1, initial=1) == 1
 
 
 def speaking_for(signed: np.ndarray) -> np.ndarray:

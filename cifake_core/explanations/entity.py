@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cifake_core.detectors import loading, runs
+from cifake_core.detectors import feature_maps, loading, runs
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.errors import BadInput, Refused
 from cifake_core.evaluation.evaluating import class_name
 from cifake_core.explanations import cam, masks, methods, needing, resampling, segmenting, studies, treating
@@ -20,7 +21,7 @@ from cifake_core.explanations.resampling import Resampled
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.step import Context
 
-VERSION = 2  # raise it whenever a result or its sentence would come out differently
+VERSION = 3  # 3: feature maps after the ReLU, before it until then. Raise it whenever a result or its sentence would come out differently
 RANDOM = "randomcam"
 DEFAULT_METHODS = ("gradcam", "hirescam", "layercam")
 AREAS = (0.02, 0.98)  # shares of the picture an entity may cover to be compared with its background
@@ -42,8 +43,10 @@ class EntityTest:
     layer: str | None = None  # None: the last convolution; several are separated by commas and averaged
     n: int = 0  # images, half of each label; 0: all
     seed: int = 0
+    place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU) or raw (before it)
 
     def __post_init__(self) -> None:
+        feature_maps.checked_place(self.place)
         given = (self.methods,) if isinstance(self.methods, str) else self.methods
         asked = tuple(dict.fromkeys(methods.checked_method(method) for method in given if method != RANDOM))
         if not asked:
@@ -70,7 +73,7 @@ class EntityTest:
         )
         artefact = masks.artefact_masks(part.manifest.iloc[rows], context.on_progress).entity
         layers = cam.checked_layers(scene.detector.network, self._layers())
-        maps = needing.mass_on_entity(scene, [RANDOM, *self.methods], layers, artefact, context.on_progress)
+        maps = needing.mass_on_entity(scene, [RANDOM, *self.methods], layers, artefact, context.on_progress, self.place)
         logits = needing.logits_under_treatment(scene, context.on_progress)
         swaps = needing.logits_under_swap(scene, context.on_progress)
         context.on_progress(0, 1, "Counting")
@@ -82,6 +85,7 @@ class EntityTest:
             "n": len(rows),
             "left_out": len(part) - len(rows) if not self.n else int((~found.known).sum()),
             "layer": "+".join(layers),
+            "feature_map": feature_maps.place_at(scene.detector.network, layers, self.place),
             "masks": _described(found, scene),
             "accuracy": tally.grouped(tally.right),
             "auc": resampling.auc(tally.logits, scene.labels).as_dict(),

@@ -10,7 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from cifake_core import ray_cluster
-from cifake_core.detectors import loading, runs, shards
+from cifake_core.detectors import feature_maps, loading, runs, shards
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.shards import Shard
@@ -43,17 +44,19 @@ class ExplainSplit:
     out: str | None = None  # a folder for one PNG an image and maps.csv
     executor: str = "local"  # or "ray": on the machines of a Ray cluster
     address: str = ""  # of the Ray cluster, host:port or auto; "" = Ray on this machine alone
+    place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU) or raw (before it)
 
     def __post_init__(self) -> None:
         ray_cluster.checked(self.executor, self.address)
         methods.checked_method(self.method)
+        feature_maps.checked_place(self.place)
         if self.target not in cam.TARGETS:
             raise BadInput(f"The target {self.target!r} is unknown; take one of {', '.join(cam.TARGETS)}.")
         if self.limit < 0:
             raise BadInput(f"The limit is {self.limit}; give the number of images, or 0 for all.")
 
     def run(self, context: Context) -> dict:
-        """{"run", "split", "method", "layer", "target", "n", "empty", "seconds", "reused", "kept", "out"}."""
+        """{"run", "split", "method", "layer", "feature_map", "target", "n", "empty", "seconds", "reused", "kept", "out"}."""
         began = time.perf_counter()
         run = runs.open_run(context.workspace, self.run_id)
         table = evaluating.predictions(context.workspace, run, self.split)
@@ -74,6 +77,7 @@ class ExplainSplit:
             "split": self.split,
             "method": self.method,
             "layer": there.record["layer"] if there else maps.layer,
+            "feature_map": there.place if there else maps.place,
             "target": self.target,
             "n": len(order),
             "empty": int((there.empty[order] if there else maps.empty).sum()),
@@ -88,7 +92,8 @@ class ExplainSplit:
 
     def stored(self, context: Context, run: Run) -> StoredMaps | None:
         """The maps of this request if they were kept before. Raises BadInput for an unknown layer."""
-        return stored_maps.stored(context.workspace, run, self.split, self.method, self._layer_name(run), self.target)
+        asked = self.split, self.method, self._layer_name(run), self.target, self.place
+        return stored_maps.stored(context.workspace, run, *asked)
 
     def _layer_name(self, run: Run) -> str:
         if not methods.uses_layers(self.method):
@@ -106,6 +111,7 @@ class ExplainSplit:
             "split": self.split,
             "method": self.method,
             "layer": self._layer_name(run),
+            "feature_map": methods.place_of(run.topology, self.method, self.place),
             "target": self.target,
             "n": len(pixels),
             "empty": int((heat.reshape(len(heat), -1).max(axis=1, initial=0) <= 0).sum()),
@@ -122,19 +128,20 @@ class ExplainSplit:
     def _maps(
         self, context: Context, run: Run, pixels: np.ndarray, rows: np.ndarray | None = None, small: bool = False
     ) -> cam.Maps | fast_cam.LayerMaps:
-        work = partial(_maps_of, self.method, self.layers(), self.target, small)
+        work = partial(_maps_of, self.method, self.layers(), self.target, self.place, small)
         with ray_cluster.joined(self.executor, self.address) as ray:
             parts = shards.over(ray, run, pixels, rows, SHARD, work, context.on_progress)
         return shards.together(parts)
 
 
 def _maps_of(
-    method: str, layers: list[str] | None, target: str, small: bool, detector: Detector, shard: Shard, on_progress: Progress
+    method: str, layers: list[str] | None, target: str, place: str, small: bool, detector: Detector, shard: Shard,
+    on_progress: Progress,
 ) -> cam.Maps | fast_cam.LayerMaps:
     """`small`: Grad-CAM of one layer, left at the layer's own size."""
     if small:
-        return fast_cam.layer_maps(detector, shard.pixels, layers and layers[0], target, on_progress)
-    return methods.maps(detector, shard.pixels, method, layers, target, on_progress)
+        return fast_cam.layer_maps(detector, shard.pixels, layers and layers[0], target, on_progress, place)
+    return methods.maps(detector, shard.pixels, method, layers, target, on_progress, place=place)
 
 
 def most_wrong_first(table: pd.DataFrame) -> np.ndarray:
@@ -151,5 +158,5 @@ def _write_pictures(folder: Path, pixels: np.ndarray, maps: cam.Maps, table: pd.
         pair = np.concatenate([overlay.enlarge(image), overlay.overlay(image, heat)], axis=1)
         Image.fromarray(pair).save(folder / name)
     columns = ["image_id", "label", "class_label", "fake_probability", "outcome"]
-    index = table[columns].assign(file=names, explained=maps.explained, empty=maps.empty)
+    index = table[columns].assign(file=names, explained=maps.explained, empty=maps.empty, feature_map=maps.place)
     index.to_csv(folder / "maps.csv", index=False)

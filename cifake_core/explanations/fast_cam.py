@@ -1,8 +1,9 @@
 """Grad-CAM for whole test sets: the activation and its gradient, one forward and half a backward pass a batch.
 
-Source: Selvaraju et al. 2017, eq. 1 and 2. The values are those of the `grad-cam` package (a test compares them): each
-layer's map is shifted and scaled to [0, 1] at the layer's own size, enlarged bilinearly, averaged over the layers, and
-scaled once more. The paper's networks get a shorter way through their pooling; any other network goes through a hook.
+Source: Selvaraju et al. 2017, eq. 1 and 2. The values are those of the `grad-cam` package on the network in the paper's
+order, convolution, ReLU, pooling (a test compares them with a plain copy): each layer's map is shifted and scaled to
+[0, 1] at the layer's own size, enlarged bilinearly, averaged over the layers, and scaled once more. The paper's networks
+get a shorter way through their pooling; any other network goes through a hook.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cifake_core.detectors import feature_maps
+from cifake_core.detectors.feature_maps import AFTER_RELU, checked_place, place_at, scaled
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import ConvNet, as_input, convolution_names
 from cifake_core.detectors.scoring import on_device, verdict
@@ -20,7 +23,6 @@ from cifake_core.explanations.observing import undisturbed
 from cifake_core.progress import Progress, silent
 
 BATCH = 128  # images; measured best of 16 to 256: activations of 32 maps at 32 × 32 then take 17 MB
-TINY = 1e-7  # the package's guard against division by nought
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class LayerMaps:
     scale: np.ndarray  # float32 (n,): heat · scale is in units of the logit's gradient, comparable between images
     logits: np.ndarray  # float32 (n,)
     explained: np.ndarray  # int8 (n,)
+    place: str = AFTER_RELU  # of the feature map, see `feature_maps`
 
 
 def grad_cam(
@@ -39,15 +42,17 @@ def grad_cam(
     layers: Layers = None,
     target: Target = "verdict",
     on_progress: Progress = silent,
+    place: str = AFTER_RELU,
 ) -> Maps:
-    """What `cam.grad_cam` gives, within 1e-4 and several times faster. Same arguments, same errors."""
+    """What `package_cams.maps` gives of "gradcam", within 1e-4 and several times faster. Same arguments, same errors."""
     names = checked_layers(detector.network, layers)
-    found = [layer_maps(detector, pixels, name, target, on_progress) for name in names]
+    found = [layer_maps(detector, pixels, name, target, on_progress, place) for name in names]
     heat, *others = (enlarged(maps.heat, pixels.shape[2:]) for maps in found)
     heat = np.mean([heat, *others], axis=0) if others else heat
-    heat = _scaled(torch.from_numpy(heat))[0].numpy()
+    heat = scaled(torch.from_numpy(heat))[0].numpy()
     scale = found[0].scale if len(names) == 1 else None  # gradients of two layers have no common unit
-    return Maps(heat, found[0].logits, found[0].explained, "+".join(names), "gradcam", scale=scale)
+    place = place_at(detector.network, names, place)
+    return Maps(heat, found[0].logits, found[0].explained, "+".join(names), "gradcam", scale=scale, place=place)
 
 
 def layer_maps(
@@ -56,10 +61,12 @@ def layer_maps(
     layer: str | None = None,
     target: Target = "verdict",
     on_progress: Progress = silent,
+    place: str = AFTER_RELU,
 ) -> LayerMaps:
     """Grad-CAM of one layer at the layer's own size: pixels uint8 (n, 3, H, W) → heat (n, h, w). Raises BadInput."""
     (name,) = checked_layers(detector.network, layer)
     checked_target(target, len(pixels))
+    checked_place(place)
     n, parts = len(pixels), []
     with detector.lock, undisturbed(detector.network):
         detector.network.requires_grad_(False)  # no gradient of a weight is wanted, and none is computed
@@ -67,12 +74,13 @@ def layer_maps(
             on_progress(start, n, "Computing maps")
             here = slice(start, start + BATCH)
             images = as_input(on_device(pixels[here], detector.device))
-            parts.append(_batch(detector.network, images, name, target, here))
+            parts.append(_batch(detector.network, images, name, place, target, here))
     on_progress(n, n, "Computing maps")
     if not parts:
         return LayerMaps(np.zeros((0, *pixels.shape[2:]), np.float32), *(np.zeros(0, kind) for kind in ("f4", "f4", "i1")))
     heat, scale, logits, explained = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return LayerMaps(placed(detector.network, heat, pixels.shape[2:]), scale, logits, explained)
+    place = place_at(detector.network, [name], place)
+    return LayerMaps(placed(detector.network, heat, pixels.shape[2:]), scale, logits, explained, place)
 
 
 def enlarged(heat: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -89,51 +97,46 @@ def _stretch(small: int, large: int) -> Tensor:
     return line[0].T.contiguous()
 
 
-def _batch(network: nn.Module, images: Tensor, layer: str, target: Target, here: slice) -> tuple[np.ndarray, ...]:
+def _batch(network: nn.Module, images: Tensor, layer: str, place: str, target: Target, here: slice) -> tuple[np.ndarray, ...]:
     way = _through_pooling if type(network) is ConvNet else _through_hook
-    activation, weights, logits, explained = way(network, images, layer, target, here)
+    activation, weights, logits = way(network, images, layer, place)
+    explained = explained_labels(logits, target, here)
     columns = activation.permute(0, 2, 3, 1).flatten(1, 2)  # (N, h·w, K): no copy, the channels lie last in memory
     signs = weights.new_tensor(2 * explained.astype(np.float32) - 1)  # the target is ±logit, so is its gradient
     signed = (weights * signs[:, None])[:, None, :]  # (N, 1, K)
     raw = torch.bmm(signed, columns.transpose(1, 2))  # Σ_k α_k A_k, (N, 1, h·w); the other way round takes four times as long
-    heat, scale = _scaled(raw.view(len(images), *activation.shape[2:]).clamp_(min=0))
+    heat, scale = scaled(raw.view(len(images), *activation.shape[2:]).clamp_(min=0))
     return heat.cpu().numpy(), scale.cpu().numpy(), logits, explained
 
 
-def _scaled(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps (N, h, w) shifted and scaled to [0, 1], and what they were divided by (N,)."""
-    shifted = raw - raw.amin((1, 2), keepdim=True)
-    scale = shifted.amax((1, 2), keepdim=True) + TINY
-    return shifted / scale, scale.flatten()
+def _through_pooling(network: ConvNet, images: Tensor, layer: str, place: str) -> tuple[Tensor, Tensor, np.ndarray]:
+    """Feature map (N, K, h, w), mean gradient of the logit over each of its channels (N, K), logits (N,).
 
-
-def _through_pooling(
-    network: ConvNet, images: Tensor, layer: str, target: Target, here: slice
-) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
-    """Activation (N, K, h, w), mean gradient of the logit over each of its maps (N, K), logits and labels.
-
-    2 × 2 max-pooling hands each gradient to exactly one pixel, so the sum over an activation's gradient is the sum over
-    the pooled one's, a quarter of the numbers; no gradient below that is computed.
+    2 × 2 max-pooling hands each gradient to exactly one place, also where all four are nought, so the sum over a feature
+    map's gradient is the sum over the pooled one's, a quarter of the numbers; no gradient below that is computed. After
+    the ReLU that gradient counts whole; before it, the ReLU stands between and stops it where the pooled one is nought.
     """
-    place = convolution_names(network).index(layer)
+    number = convolution_names(network).index(layer)
     with torch.no_grad():
         x = images
-        for convolution in network.convolutions[:place]:
+        for convolution in network.convolutions[:number]:
             x = _halved(convolution(x)).relu_()
-        activation = network.convolutions[place](x)
+        activation = network.convolutions[number](x)
+        if place == AFTER_RELU:
+            activation = activation.relu_()
         passed = _halved(activation).relu_()
     x = passed.requires_grad_()
-    for convolution in network.convolutions[place + 1 :]:
+    for convolution in network.convolutions[number + 1 :]:
         x = functional.max_pool2d(convolution(x), 2).relu_()
     x = x.flatten(1)
     for dense in network.dense:
         x = dense(x).relu_()
     output = network.output(x).squeeze(1)
     (gradient,) = torch.autograd.grad(output.sum(), passed)
-    gradient = torch.ops.aten.threshold_backward(gradient, passed.detach(), 0)  # of the ReLU, which was done in place
+    if place != AFTER_RELU:
+        gradient = torch.ops.aten.threshold_backward(gradient, passed.detach(), 0)  # of the ReLU, which was done in place
     weights = gradient.sum((2, 3)) / (activation.shape[2] * activation.shape[3])
-    logits = output.detach().float().cpu().numpy()
-    return activation, weights, logits, explained_labels(logits, target, here)
+    return activation, weights, output.detach().float().cpu().numpy()
 
 
 def _halved(activation: Tensor) -> Tensor:
@@ -143,23 +146,10 @@ def _halved(activation: Tensor) -> Tensor:
     return torch.maximum(lines[..., :width:2], lines[..., 1:width:2])
 
 
-def _through_hook(
-    network: nn.Module, images: Tensor, layer: str, target: Target, here: slice
-) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
-    """The same for any network: the hook cuts the graph below the layer, so nothing below it is differentiated."""
-    kept: dict[str, Tensor] = {}
-
-    def cut(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        kept["activation"] = output.detach().requires_grad_()
-        return kept["activation"].clone()  # a layer after it may work in place
-
-    hook = network.get_submodule(layer).register_forward_hook(cut)
-    try:
-        output = network(images)
-    finally:
-        hook.remove()
-    (gradient,) = torch.autograd.grad(output.sum(), kept["activation"])
+def _through_hook(network: nn.Module, images: Tensor, layer: str, place: str) -> tuple[Tensor, Tensor, np.ndarray]:
+    """The same for any network: the graph is cut below the feature map, so nothing below it is differentiated."""
+    activation, output = feature_maps.cut_at(network, layer, place, images)
+    (gradient,) = torch.autograd.grad(output.sum(), activation)
     with torch.no_grad():
         logits = verdict(network, images, output).cpu().numpy()
-    activation = kept["activation"].detach()
-    return activation, gradient.mean((2, 3)), logits, explained_labels(logits, target, here)
+    return activation.detach(), gradient.mean((2, 3)), logits

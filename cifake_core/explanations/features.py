@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cifake_core.detectors import loading, runs
+from cifake_core.detectors import feature_maps, loading, runs
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import as_input, convolution_names
 from cifake_core.detectors.runs import WEIGHTS, Run
@@ -43,16 +44,21 @@ _BATCH = 250
 
 
 def features_of(detector: Detector, pixels: np.ndarray, on_progress: Progress = silent) -> np.ndarray:
-    """The last convolution's rectified activations on CELLS × CELLS: uint8 (n, 3, H, W) → float32 (n, channels · CELLS²)."""
+    """The last layer's feature map after its ReLU on CELLS × CELLS: uint8 (n, 3, H, W) → float32 (n, channels · CELLS²).
+
+    Of a vision transformer, which has no ReLU, the positive part of its normalised patch tokens.
+    """
     seen: list[Tensor] = []
-    last = detector.network.get_submodule(convolution_names(detector.network)[-1])
+    name = convolution_names(detector.network)[-1]
     parts = [np.zeros((0, 0), np.float32)]
     with detector.lock, undisturbed(detector.network), torch.no_grad():
+        network = feature_maps.observable(detector.network, AFTER_RELU).eval()
+        last = feature_maps.module_of(network, name, AFTER_RELU)
         hook = last.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
         try:
             for start in range(0, len(pixels), _BATCH):
                 on_progress(start, len(pixels), "Reading features")
-                detector.network(as_input(on_device(pixels[start : start + _BATCH], detector.device)))
+                network(as_input(on_device(pixels[start : start + _BATCH], detector.device)))
                 cells = functional.adaptive_avg_pool2d(torch.cat(seen).relu(), CELLS)  # (N, channels, CELLS, CELLS)
                 seen.clear()  # a large network takes a batch in several parts
                 parts.append(cells.flatten(1).float().cpu().numpy())

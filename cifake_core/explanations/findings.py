@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cifake_core.detectors import loading, runs
+from cifake_core.detectors import feature_maps, loading, runs
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.errors import BadInput, Refused
 from cifake_core.explanations import appearance, hot_spots, methods, studies
 from cifake_core.explanations.cam import Maps
@@ -19,7 +20,7 @@ from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.metrics.intervals import share
 from cifake_core.step import Context
 
-KIND, VERSION = "findings", 2
+KIND, VERSION = "findings", 3  # 3: feature maps after the ReLU, before it until then
 GRID = 8  # maps are grouped by place on 8 × 8 cells
 SHOWN = 18  # examples kept of each group
 HOTTEST = 36  # patches kept of fakes and of reals
@@ -37,8 +38,10 @@ class Findings:
     places: int = 6  # groups
     contents: int = 8
     seed: int = 0
+    place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU) or raw (before it)
 
     def __post_init__(self) -> None:
+        feature_maps.checked_place(self.place)
         methods.checked_method(self.method)
         if not (2 <= self.places <= 20 and 2 <= self.contents <= 20):
             raise BadInput(f"{self.places} and {self.contents} groups were asked for; take 2 to 20.")
@@ -59,7 +62,7 @@ class Findings:
             raise Refused(f"{run.dataset!r} has only {len(rows)} {self.split} images; 20 are needed to group anything.")
         pixels = np.ascontiguousarray(part.pixels[rows])
         detector = loading.load(run)
-        maps = methods.maps(detector, pixels, self.method, self._layers(), "verdict", context.on_progress)
+        maps = methods.maps(detector, pixels, self.method, self._layers(), "verdict", context.on_progress, place=self.place)
         measures = appearance.measured(pixels, context.on_progress)
         context.on_progress(0, 1, "Grouping")
         seen = Seen(part, rows, maps)
@@ -74,6 +77,7 @@ class Findings:
             "n": len(rows),
             "method": maps.method,
             "layer": maps.layer,
+            "feature_map": maps.place,
             "empty": int(maps.empty.sum()),
             "patch": hot_spots.PATCH,
             "places": places,

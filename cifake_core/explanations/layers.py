@@ -1,7 +1,8 @@
 """One image on its way through a network, layer by layer: what comes out of each, down to the logit.
 
 For the paper's networks the way is followed step by step (convolution, ReLU, pooling, dense layers); of any other network
-each convolution, pooling and linear layer is shown as it answers. It draws nothing.
+each convolution's feature map, each pooling and each linear layer. Feature maps are those Grad-CAM takes
+(`feature_maps.py`): after the ReLU, or before it where that is asked for. It draws nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cifake_core.detectors import feature_maps
+from cifake_core.detectors.feature_maps import AFTER_RELU, NO_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import ConvNet, as_input
 from cifake_core.detectors.scoring import on_device
@@ -29,6 +32,7 @@ class Stage:
     name: str  # of the layer in the network
     kind: str  # convolution, pooled or dense
     values: np.ndarray
+    place: str = NO_RELU  # of a convolution's feature map: after its ReLU or before it
 
     @property
     def silent(self) -> int:
@@ -57,23 +61,27 @@ class Journey:
         return float(1 / (1 + np.exp(-self.verdict)))
 
 
-def journey(detector: Detector, pixels: np.ndarray) -> Journey:
-    """pixels uint8 (3, H, W) → the image's way through the network, which is left as it was found."""
+def journey(detector: Detector, pixels: np.ndarray, place: str = AFTER_RELU) -> Journey:
+    """pixels uint8 (3, H, W) → the image's way through the network, which is left as it was found. `place`: where the
+    feature maps of convolutions are taken. Raises BadInput for another place.
+    """
+    feature_maps.checked_place(place)
     with detector.lock, undisturbed(detector.network), torch.no_grad():
         images = as_input(on_device(np.ascontiguousarray(pixels[None]), detector.device))
         if type(detector.network) is ConvNet:
-            return _of_convnet(detector.network, images)
+            return _of_convnet(detector.network, images, place)
         mirrored = float(detector.network(images.flip(3)).float()[0]) if getattr(detector.network, "both_ways", False) else None
-        return replace(_of_any(detector.network, images), mirrored=mirrored)
+        return replace(_of_any(detector.network, images, place), mirrored=mirrored)
 
 
-def _of_convnet(network: ConvNet, images: Tensor) -> Journey:
+def _of_convnet(network: ConvNet, images: Tensor, place: str) -> Journey:
     stages, x = [], images
     for number, convolution in enumerate(network.convolutions):
-        activation = convolution(x).relu()  # as the paper has it; our forward pass pools first, which changes nothing
+        raw = convolution(x)
+        activation = raw.relu()  # as the paper has it; our forward pass pools first, which changes nothing
         x = functional.max_pool2d(activation, 2)
         stages += [
-            Stage(f"convolutions.{number}", "convolution", _plain(activation)),
+            Stage(f"convolutions.{number}", "convolution", _plain(activation if place == AFTER_RELU else raw), place),
             Stage(f"pooling {number + 1}", "pooled", _plain(x)),
         ]
     x = x.flatten(1)
@@ -88,15 +96,15 @@ def _ended(stages: list[Stage], units: Tensor, output: nn.Linear) -> Journey:
     return Journey(tuple(stages), float(pushes.sum() + bias), pushes, bias)
 
 
-def _of_any(network: nn.Module, images: Tensor) -> Journey:
+def _of_any(network: nn.Module, images: Tensor, place: str) -> Journey:
     stages: list[Stage] = []
     last: list[Tensor] = []
 
-    def listen(name: str, kind: str):
+    def listen(name: str, kind: str, at: str):
         def keep(module: nn.Module, inputs: tuple, output: Tensor) -> None:
             if output.dim() in (2, 4) and output[0].numel() > 1:
                 stages.append(
-                    Stage(name, kind if output.dim() == 4 or kind != "convolution" else "dense", _plain(output))
+                    Stage(name, kind if output.dim() == 4 or kind != "convolution" else "dense", _plain(output), at)
                 )
             if isinstance(module, nn.Linear) and module.out_features == 1:
                 last[:] = [inputs[0], module]
@@ -106,7 +114,9 @@ def _of_any(network: nn.Module, images: Tensor) -> Journey:
     for name, module in network.named_modules():
         kind = _KINDS.get(type(module))
         if kind:
-            module.register_forward_hook(listen(name, kind))  # `undisturbed` takes it away again
+            at = feature_maps.place_at(network, [name], place) if kind == "convolution" else NO_RELU
+            heard = feature_maps.module_of(network, name, place) if kind == "convolution" else module
+            heard.register_forward_hook(listen(name, kind, at))  # `undisturbed` takes it away again
     logit = float(network(images).float().reshape(-1)[0])
     if last and last[0].dim() == 2 and last[1].bias is not None:
         ended = _ended(stages, last[0], last[1])

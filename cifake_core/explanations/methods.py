@@ -1,6 +1,7 @@
 """Every way to make a map, behind one call. It knows the methods; whether their maps deserve trust is trust.py's.
 
-Class activation maps come from the `grad-cam` package, integrated gradients and occlusion from captum. Two baselines go
+Class activation maps come from the `grad-cam` package and are of feature maps after the ReLU, or before it where that is
+asked for; integrated gradients and occlusion come from captum. Two baselines go
 with them: RandomCAM, the same activations under random weights, and "<method>@random", the method on a network of the
 same architecture whose weights are drawn anew: a map that looks the same there shows the image, not what was learned.
 """
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cifake_core.detectors import feature_maps
+from cifake_core.detectors.feature_maps import AFTER_RELU, NO_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import as_input
 from cifake_core.detectors.scoring import on_device
@@ -79,6 +82,12 @@ def uses_layers(method: str) -> bool:
     return METHODS[checked_method(method).removesuffix(RANDOM_WEIGHTS)].uses_layers
 
 
+def place_of(topology: str, method: str, place: str) -> str:
+    """The place as records of maps name it: NO_RELU for methods that look at the input, and for networks without ReLUs."""
+    feature_maps.checked_place(place)
+    return place if uses_layers(method) and feature_maps.has_relu(topology) else NO_RELU
+
+
 def maps(
     detector: Detector,
     pixels: np.ndarray,
@@ -87,26 +96,28 @@ def maps(
     target: Target = "verdict",
     on_progress: Progress = silent,
     seed: int = 0,
+    place: str = AFTER_RELU,
 ) -> Maps:
     """Maps of each image by one method: pixels uint8 (n, 3, H, W) → Maps; an image without evidence has a map of zeros.
 
-    `layers`: names of convolutions, whose maps are averaged as the package does (None: the last one); methods that look
-    at the input ignore them. `target`: "verdict", "fake", "real", or a label for each image. `seed`: of random weights.
-    Raises BadInput for an unknown method, layer or target.
+    `layers`: names of convolutions, whose maps are averaged as the package does (None: the last one), and `place`, where
+    their feature maps are taken (`feature_maps.PLACES`); methods that look at the input ignore both. `target`: "verdict",
+    "fake", "real", or a label for each image. `seed`: of random weights. Raises BadInput for an unknown method, layer,
+    target or place.
     """
     if checked_method(method).endswith(RANDOM_WEIGHTS):
         labels = _labels(detector, pixels, target)
         method = method.removesuffix(RANDOM_WEIGHTS)
-        found = maps(reinitialised(detector, seed), pixels, method, layers, labels, on_progress)
+        found = maps(reinitialised(detector, seed), pixels, method, layers, labels, on_progress, place=place)
         return replace(found, method=method + RANDOM_WEIGHTS)
     if method == "gradcam":
-        return fast_cam.grad_cam(detector, pixels, layers, target, on_progress)
+        return fast_cam.grad_cam(detector, pixels, layers, target, on_progress, place)
     if not METHODS[method].uses_layers:
         return _at_input(detector, pixels, method, target, on_progress)
     from cifake_core.explanations import package_cams
 
     detector = _shadow(detector) if method == "ablationcam" else detector
-    return package_cams.maps(detector, pixels, method, layers, target, on_progress, METHODS[method].batch)
+    return package_cams.maps(detector, pixels, method, layers, target, on_progress, METHODS[method].batch, place)
 
 
 def _shadow(detector: Detector) -> Detector:
@@ -114,8 +125,7 @@ def _shadow(detector: Detector) -> Detector:
     meanwhile, without waiting for its lock, must find them all.
     """
     with detector.lock:
-        shared = {id(tensor): tensor for tensor in (*detector.network.parameters(), *detector.network.buffers())}
-        return Detector(detector.run, copy.deepcopy(detector.network, shared), detector.device, detector.lock)
+        return Detector(detector.run, feature_maps.shared(detector.network), detector.device, detector.lock)
 
 
 def reinitialised(detector: Detector, seed: int = 0) -> Detector:

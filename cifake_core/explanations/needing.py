@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.explanations import localisation, methods, treating
 from cifake_core.explanations.asking import logits_of
@@ -83,7 +84,9 @@ def logits_under_swap(scene: Scene, on_progress: Progress = silent) -> dict[str,
     return found
 
 
-def mass_on_entity(scene: Scene, asked: list[str], layers: Layers, artefact: np.ndarray, on_progress: Progress = silent) -> dict:
+def mass_on_entity(
+    scene: Scene, asked: list[str], layers: Layers, artefact: np.ndarray, on_progress: Progress = silent, place: str = AFTER_RELU
+) -> dict:
     """Method → {"entity": share of the map's relevance on the entity (n,), "pointing", "mass", "rank": the same three
     of localisation.py for planted artefacts (n,)}; not a number for maps without evidence, or where none is planted.
     """
@@ -98,7 +101,7 @@ def mass_on_entity(scene: Scene, asked: list[str], layers: Layers, artefact: np.
         for rows in scene.chunks():
             on_progress(number * len(scene) + rows.start, total, f"Maps by {methods.title(method)}")
             pixels = np.ascontiguousarray(scene.pixels[rows])
-            heat = methods.maps(scene.detector, pixels, method, layers, seed=scene.seed).heat
+            heat = methods.maps(scene.detector, pixels, method, layers, seed=scene.seed, place=place).heat
             found[method]["entity"][rows] = localisation.mass_share(heat, scene.entity[rows])
             there = np.flatnonzero(artefact[rows].any((1, 2)))
             for name, measure in measures.items():

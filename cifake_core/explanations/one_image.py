@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.explanations import cam, faithfulness, methods
 from cifake_core.explanations.asking import logits_of
@@ -54,13 +55,16 @@ def sheet(
     layers: Sequence[str],
     target: str = "verdict",
     on_progress: Progress = silent,
+    place: str = AFTER_RELU,
 ) -> list[Cell]:
-    """Maps of pixels uint8 (3, H, W) by each method at each layer; methods that look at the input come once."""
-    places = [(method, layer) for method in asked for layer in (layers if methods.uses_layers(method) else [None])]
+    """Maps of pixels uint8 (3, H, W) by each method at each layer; methods that look at the input come once. `place`: of
+    the feature maps.
+    """
+    pairs = [(method, layer) for method in asked for layer in (layers if methods.uses_layers(method) else [None])]
     found = []
-    for done, (method, layer) in enumerate(places):
-        on_progress(done, len(places), methods.title(method))
-        maps = methods.maps(detector, pixels[None], method, layer, target)
+    for done, (method, layer) in enumerate(pairs):
+        on_progress(done, len(pairs), methods.title(method))
+        maps = methods.maps(detector, pixels[None], method, layer, target, place=place)
         values = maps.heat if maps.signed is None else maps.signed
         found.append(
             Cell(

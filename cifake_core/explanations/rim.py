@@ -9,7 +9,7 @@ RandomCAM 27.6 and 41.5. So the rim of Grad-CAM is that of any network; the weak
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def measured(maps_of: Callable[[Question], Maps], asked: Question, labels: np.nd
     trained, area = _shares(heat), float(ring(*heat.shape[1:]).mean())
     if asked.method == "randomcam" or asked.method.endswith(methods.RANDOM_WEIGHTS):
         return Rim(area, resampled.mean(trained), None, None)
-    untrained = _shares(maps_of(Question(asked.method + methods.RANDOM_WEIGHTS, asked.layers, asked.target)).heat)
+    untrained = _shares(maps_of(replace(asked, method=asked.method + methods.RANDOM_WEIGHTS)).heat)
     return Rim(area, resampled.mean(trained), resampled.mean(untrained), resampled.mean(trained - untrained))
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cifake_core.detectors import loading, runs
+from cifake_core.detectors import feature_maps, loading, runs
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.networks import convolution_names
 from cifake_core.errors import BadInput
 from cifake_core.explanations import cam, methods, studies
 from cifake_core.explanations.bench import NOISE, Bench, Measured
@@ -17,7 +19,7 @@ from cifake_core.explanations.resampling import Mean, Resampled
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
 
-VERSION = 1
+VERSION = 2  # 2: feature maps after the ReLU; those of version 1 were taken before it
 RANDOM = "randomcam"
 DEFAULT_METHODS = (
     "gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "scorecam", "ablationcam",
@@ -66,8 +68,10 @@ class Trust:
     n: int = 200  # images, half of each label; 0: all
     road_n: int = 60  # of those, for ROAD, whose equations cost 50 ms an image and row
     seed: int = 0
+    place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU) or raw (before it)
 
     def __post_init__(self) -> None:
+        feature_maps.checked_place(self.place)
         for name in ("methods", "layers"):
             given = getattr(self, name)
             object.__setattr__(self, name, tuple(dict.fromkeys((given,) if isinstance(given, str) else given)))
@@ -89,7 +93,7 @@ class Trust:
         detector = loading.load(run)
         part = ImageSet.open(context.workspace, run.dataset).part(self.split)
         rows = studies.sample(part.labels, self.n, self.seed)
-        bench = Bench(detector, part, rows, self.seed, self.road_n)
+        bench = Bench(detector, part, rows, self.seed, self.road_n, self.place)
         table, images, curves = [], [], []
         asked = list(self._asked(detector))
         for done, (method, layer) in enumerate(asked):
@@ -105,6 +109,7 @@ class Trust:
             "run": run.id,
             "dataset": run.dataset,
             "split": self.split,
+            "feature_map": feature_maps.place_at(detector.network, convolution_names(detector.network), self.place),
             "n": len(rows),
             "road_n": bench.road_n,
             "seed": self.seed,
@@ -121,8 +126,6 @@ class Trust:
 
     def _asked(self, detector: Detector) -> Iterator[tuple[str, str | None]]:
         """RandomCAM first at each layer, then every method; None for methods that look at no layer."""
-        from cifake_core.detectors.networks import convolution_names
-
         every = self.layers or tuple(convolution_names(detector.network))
         layers = cam.checked_layers(detector.network, every)
         for method in (RANDOM, *(m for m in self.methods if m != RANDOM)):

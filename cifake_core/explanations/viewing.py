@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
 from cifake_core.explanations import methods, stored_maps
@@ -19,11 +20,12 @@ STRONG = 0.99  # quantile of all scales that a shared scale calls full: one odd 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a run: a method, the layers it looks at, and the label it speaks for."""
+    """What is asked of a run: a method, the layers it looks at, the label it speaks for, and where feature maps are taken."""
 
     method: str = "gradcam"
     layers: tuple[str, ...] = ()  # (): the last convolution; ignored by methods that look at the input
     target: str = "verdict"
+    place: str = AFTER_RELU  # or before it: `feature_maps.PLACES`; ignored by methods that look at the input
 
     def layer_name(self, names: list[str]) -> str:
         """How kept maps call the layers. `names`: the network's convolutions."""
@@ -34,20 +36,22 @@ class Question:
 
 def kept_of(workspace: Workspace, run: Run, split: str, asked: Question, names: list[str]) -> StoredMaps | None:
     """The maps of the whole part if they were computed before. Raises Damaged."""
-    return stored_maps.stored(workspace, run, split, asked.method, asked.layer_name(names), asked.target)
+    return stored_maps.stored(workspace, run, split, asked.method, asked.layer_name(names), asked.target, asked.place)
 
 
 def maps_of(kept: StoredMaps | None, detector: Detector, pixels: np.ndarray, rows: np.ndarray, asked: Question) -> Maps:
     """Maps of the images at those rows of pixels uint8 (n, 3, H, W), in that order."""
     if kept is not None:
         return kept.maps(rows)
-    return methods.maps(detector, np.ascontiguousarray(pixels[rows]), asked.method, asked.layers or None, asked.target)
+    few = np.ascontiguousarray(pixels[rows])
+    return methods.maps(detector, few, asked.method, asked.layers or None, asked.target, place=asked.place)
 
 
 def values(maps: Maps, strongest: float | None = None) -> np.ndarray:
     """What is drawn: the signed maps where there are such, else the others, float32 (n, H, W).
 
-    `strongest`: the scale that counts as full, shared by all images; None: each image is scaled to its own maximum.
+    `strongest`: the scale that counts as full, shared by all images; None: each image is drawn as `feature_maps.scaled`
+    leaves it, from its own minimum to its own maximum.
     """
     drawn = maps.heat if maps.signed is None else maps.signed
     if strongest is None or maps.scale is None:
@@ -76,4 +80,5 @@ def precomputable(run: Run, asked: Question, split: str = "test") -> dict:
         "method": asked.method,
         "layer": ",".join(asked.layers) or None,
         "target": asked.target,
+        "place": asked.place,
     }

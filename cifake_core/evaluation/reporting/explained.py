@@ -1,5 +1,7 @@
 """What a report says of explanations: the paper's claim put to the test, and how far maps can be trusted, where that was measured."""
 
+from cifake_core.detectors import runs
+from cifake_core.detectors.feature_maps import BEFORE_RELU, recorded_place
 from cifake_core.store import studies
 from cifake_core.store.workspace import Workspace
 
@@ -7,13 +9,28 @@ _NEED = ("mean", "blur", "low", "high")
 
 
 def of_run(workspace: Workspace, run_id: str, split: str) -> dict:
-    """{"entity_test", "trust"}: the newest result of each kind over the most images, or None."""
+    """{"entity_test", "trust"}: the newest result of each kind over the most images, or None; each with its "feature_map".
+
+    One whose feature maps were taken before the ReLU, as earlier versions did, only where there is no other.
+    """
     return {"entity_test": _best(workspace, "entity-test", run_id, split), "trust": _best(workspace, "trust", run_id, split)}
 
 
 def _best(workspace: Workspace, kind: str, run_id: str, split: str) -> dict | None:
-    found = [study for study in studies.studies(workspace, kind, run_id) if study["split"] == split]
-    return max(found, key=lambda study: study["n"], default=None)
+    topology = runs.open_run(workspace, run_id).topology
+    found = [
+        {**study, "feature_map": recorded_place(study, topology)}
+        for study in studies.studies(workspace, kind, run_id)
+        if study["split"] == split
+    ]
+    return max(found, key=lambda study: (study["feature_map"] != BEFORE_RELU, study["n"]), default=None)
+
+
+def taken(result: dict) -> str:
+    """One sentence on where the feature maps behind a result were taken."""
+    if result["feature_map"] == BEFORE_RELU:
+        return "Feature maps were taken before the ReLU, not after it as the papers do; measure again for maps after the ReLU."
+    return "Feature maps were taken after the ReLU." if result["feature_map"] else ""
 
 
 def entity_lines(result: dict) -> list[tuple[str, ...]]:

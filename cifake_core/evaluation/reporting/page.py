@@ -175,9 +175,9 @@ def _explained(found: dict) -> str:
     if test := given.get("entity_test"):
         text += f"<blockquote>{escape(test['claim'])}</blockquote>" + _paragraph(test["verdict"][0].upper() + test["verdict"][1:])
         text += _table(("", "value", "95 % interval", "images"), explained.entity_lines(test))
-        text += _paragraph(f"Masks of the entity: {test['masks']['source']}. Maps at {test['layer']}.")
+        text += _paragraph(f"Masks of the entity: {test['masks']['source']}. Maps at {test['layer']}. {explained.taken(test)}")
     if trust := given.get("trust"):
-        text += _paragraph(trust["verdict"]) + _table(("map", "layer", "beside RandomCAM", "deletion", "insertion"), explained.trust_lines(trust))
+        text += _paragraph(f"{trust['verdict']} {explained.taken(trust)}") + _table(("map", "layer", "beside RandomCAM", "deletion", "insertion"), explained.trust_lines(trust))
     return _section("Entity or background?", text) if text else ""
 
 
