@@ -35,21 +35,20 @@ class Prepared:
 
 
 def prepared(image: NewImage, treatment: Treatment) -> Prepared:
-    """Raises BadInput, naming the file, for one that cannot be decoded or is not 32 × 32."""
+    """Raises BrokenImage, naming the file, for one that cannot be decoded, and BadInput for one that is not 32 × 32."""
     name = image.path or "An image"
-    decoded = codec.decode_file(image.data, name=name)
+    decoded = codec.decode_file(image.data, name=name, shrink_to=codec.SIDE if treatment.resize else None)
     original = image.original or decoded.original
-    height, width = decoded.pixels.shape[:2]
-    resized = (height, width) != (codec.SIDE, codec.SIDE)
+    width, height = decoded.original.width, decoded.original.height
+    resized = (width, height) != (codec.SIDE, codec.SIDE)
     if resized and not treatment.resize:
         raise BadInput(
             f"{name} is {width} × {height} pixels, not {codec.SIDE} × {codec.SIDE}; "
             "shrink the images first or import them with resizing switched on."
         )
     if resized:
-        provenance = {**image.provenance, "resized_from": [width, height]}
-        image = replace(image, provenance=provenance)
-    if resized or (treatment.jpeg and decoded.format != "JPEG"):
+        image = replace(image, provenance={**image.provenance, "resized_from": [width, height]})
+    if resized or (treatment.jpeg and decoded.format != "JPEG") or decoded.format not in codec.KEPT_FORMATS:
         image, decoded = _encoded_anew(image, decoded, treatment)
     pixels = decoded.pixels
     return Prepared(
@@ -61,7 +60,6 @@ def _encoded_anew(
     image: NewImage, decoded: codec.Decoded, treatment: Treatment
 ) -> tuple[NewImage, codec.Decoded]:
     """JPEG stays JPEG, everything else becomes a lossless PNG, unless all are to be JPEG."""
-    pixels = codec.shrink(decoded.pixels)
     lossy = treatment.jpeg or decoded.format == "JPEG"
-    data = codec.encode_jpeg(pixels) if lossy else codec.encode_png(pixels)
+    data = codec.encode_jpeg(decoded.pixels) if lossy else codec.encode_png(decoded.pixels)
     return replace(image, data=data), codec.decode_file(data, name=image.path)
