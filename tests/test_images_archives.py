@@ -44,7 +44,10 @@ def test_other_files_figures_and_nested_archives_are_left_alone(workspace, tmp_p
     files = {"a/real/1.png": png(1), "a/fake/2.png": png(2), "a/README.md": b"x", "a/inner.zip": inner, "a/figure.png": b"?"}
     made = imported(workspace, packed(tmp_path / "x.zip", files))
     assert made.record["counts"] == {"train": {"real": 1, "fake": 1}}
-    assert made.record["source"]["files"][0]["left_out"] == 1
+    left_out = made.record["source"]["account"]["left_out"]
+    assert {reason: entry["examples"] for reason, entry in left_out.items()} == {
+        "archives inside, not unpacked": ["a/inner.zip"], "not a picture by their suffix": ["a/README.md"], "in no folder that says real or fake": ["a/figure.png"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_too_many_or_too_large_entries_are_refused(workspace, tmp_path, monkeypa
         imported(workspace, path)
     monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 10**9)
     monkeypatch.setattr(archive, "MAX_FILE_BYTES", 1000)
-    with pytest.raises(BadInput, match="larger than"):
+    with pytest.raises(BadInput, match="more than"):
         imported(workspace, path)
 
 

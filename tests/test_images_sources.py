@@ -14,7 +14,7 @@ from cifake_core.errors import BadInput, CifakeError
 from cifake_core.images import image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import ImportImages, look
-from cifake_core.images.sources.layout import official_classes
+from cifake_core.images.sources.layout import OfficialNames
 from cifake_core.jobs.registry import step
 from cifake_core.step import Context
 from tests.image_files import jpeg, png
@@ -143,8 +143,7 @@ def test_the_split_can_be_decided_by_the_user(workspace, tmp_path):
 
 def truncated_page(path):
     data = bytearray(path.read_bytes())
-    middle = len(data) // 3
-    data[middle : middle + 200] = bytes(200)
+    data[4:400] = bytes(396)  # the header of the first column's first page, and of what follows it
     path.write_bytes(data)
 
 
@@ -196,11 +195,24 @@ def test_the_official_folder_layout_gives_split_label_and_class(workspace, tmp_p
     assert made.manifest("test")["class_label"].tolist() == [3]
 
 
+def official(names: list[str]) -> bool:
+    found = OfficialNames()
+    for name in names:
+        found.add(name)
+    return found.official()
+
+
 def test_suffixes_count_as_classes_only_where_all_names_are_numbered_so():
-    assert [official_classes(["1.jpg", "1 (2).jpg"])(p) for p in ("x/5.jpg", "7 (10).jpg")] == [0, 9]
-    assert official_classes(["1.jpg", "2.jpg"])("1.jpg") == -1  # nothing says that these are CIFAKE's
-    assert official_classes(["1.jpg", "1 (2).jpg", "cat.jpg"])("1 (2).jpg") == -1
-    assert official_classes(["1 (11).jpg"])("1 (11).jpg") == -1
+    whole = [f"train/REAL/{i:04d}{mark}.jpg" for i in range(9) for mark in ("", *(f" ({k})" for k in range(2, 11)))]
+    assert official(whole)
+    assert [OfficialNames.class_of(p) for p in ("x/5.jpg", "7 (10).jpg")] == [0, 9]
+    assert official(["1.jpg", "1 (2).jpg", "2 (3).jpg"])  # a few of them
+    assert not official(["1.jpg", "2.jpg"])  # nothing says that these are CIFAKE's
+    assert not official([*whole, "train/REAL/cat.jpg"])
+    assert not official([*whole, "train/REAL/1 (11).jpg"])
+    assert not official([*whole, "photos/1 (2).jpg"])  # no REAL or FAKE folder
+    assert not official([*(f"REAL/{i}.jpg" for i in range(60)), "REAL/5 (2).jpg"])  # a copy somebody made
+    assert not official([f"REAL/{i}{mark}.jpg" for i in range(9) for mark in ("", " (2)", " (3)")])  # copied twice over
 
 
 def test_any_folder_of_real_and_fake_images_works_in_any_case_with_or_without_splits_and_classes(workspace, tmp_path):
@@ -213,7 +225,10 @@ def test_any_folder_of_real_and_fake_images_works_in_any_case_with_or_without_sp
     assert train["label"].to_dict() == {"FAKE/c.png": 1, "Fake/Truck/b.png": 1, "real/cat/a.PNG": 0, "valid/real/e.png": 0}
     assert train["class_label"].to_dict() == {"FAKE/c.png": -1, "Fake/Truck/b.png": 9, "real/cat/a.PNG": 3, "valid/real/e.png": -1}
     assert made.manifest("test")[["path", "label", "class_label"]].values.tolist() == [["test/fake/car/d.png", 1, 1]]
-    assert made.record["source"]["files"][0]["left_out"] == 1  # figure.png has no label
+    left_out = made.record["source"]["account"]["left_out"]
+    assert {reason: entry["count"] for reason, entry in left_out.items()} == {
+        "hidden or system files": 2, "not a picture by their suffix": 1, "in no folder that says real or fake": 1,
+    }  # fmt: skip
 
 
 def test_a_folder_of_one_label_is_imported_by_its_own_name(workspace, tmp_path):

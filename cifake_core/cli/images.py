@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cifake_core.cli.output import Json, run_step, show
+from cifake_core.cli.output import Json, progress_bar, run_step, show, words
 from cifake_core.images.image_set import ImageSet
+from cifake_core.images.sources.account import printable, sentences
+from cifake_core.step import Context
 from cifake_core.store.workspace import Workspace
 
 
@@ -18,9 +20,12 @@ def register(app: typer.Typer) -> None:
 
 def import_images(
     sources: Annotated[
-        list[str], typer.Argument(help="Parquet files, zip archives or folders; or the word cifake, cifake-hugging-face or cifar10: download it.")
-    ],
-    name: Annotated[str, typer.Option(help="Name of the new image set.")],
+        list[str] | None,
+        typer.Argument(
+            help="Parquet or Arrow files, zip or tar archives, CSV or JSONL lists, folders; or the word cifake, cifake-hugging-face or cifar10: download it."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the new image set.")] = "",
     resize: Annotated[
         bool, typer.Option(help="Shrink images that are not 32 x 32; without it they are refused.")
     ] = False,
@@ -28,15 +33,77 @@ def import_images(
     generator: Annotated[str, typer.Option(help="Who made the fakes, where the source does not say.")] = "",
     split: Annotated[str, typer.Option(help="train or test: put all images there; left out, the source decides.")] = "",
     note: Annotated[str, typer.Option(help="A sentence kept with the set.")] = "",
+    reals: Annotated[list[str] | None, typer.Option(help="A source of real images only; may be given several times.")] = None,
+    fakes: Annotated[list[str] | None, typer.Option(help="A source of fake images only; may be given several times.")] = None,
+    real: Annotated[str, typer.Option(help="Names in the source that mean real, separated by commas.")] = "",
+    fake: Annotated[str, typer.Option(help="Names in the source that mean fake, separated by commas.")] = "",
+    label: Annotated[str, typer.Option(help="real or fake: all images of the source are that.")] = "",
+    label_names: Annotated[str, typer.Option(help="Names of the label numbers 0, 1, …: real,fake or fake,real.")] = "",
+    columns: Annotated[str, typer.Option(help="Which column is what: image=path,label=target,split=…,class=…,generator=…,prompt=…,seed=….")] = "",
+    label_pattern: Annotated[str, typer.Option(help="Regular expression for file names with a group named label: (?P<label>real|fake)_.")] = "",
+    generator_folders: Annotated[str, typer.Option(help="Names of folders that are generators, separated by commas.")] = "",
+    validation: Annotated[str, typer.Option(help="What becomes of the source's validation images: train, keep or test.")] = "train",
+    strict: Annotated[bool, typer.Option(help="Refuse broken files, naming all, instead of leaving them out.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be imported and what is still open; import nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make an image set from Parquet files, zip archives or folders of real and fake images."""
+    """Make an image set from Parquet files, archives, lists or folders of real and fake images."""
     from cifake_core.images.importing import ImportImages
+
+    given = {"sources": sources or [], "reals": reals or [], "fakes": fakes or []}
+    paths = {role: tuple(map(_absolute, some)) for role, some in given.items()}
+    if not name and not dry_run:
+        raise typer.BadParameter("Give the new image set a name.", param_hint="--name")
+    step = ImportImages(
+        **paths, name=name or "preview", resize=resize, jpeg=jpeg, generator=generator, split=split, note=note, real=words(real),
+        fake=words(fake), label=label, label_names=words(label_names), columns=words(columns), label_pattern=label_pattern,
+        generator_folders=words(generator_folders), validation=validation, strict=strict, link_roots=_beside(paths),
+    )  # fmt: skip
+    if dry_run:
+        _show_preview(step, as_json)
+        return
+    result = run_step(step)
+    show(result, as_json, [*_warned(result["warnings"]), f"Imported {name!r}.", *_described(result), *_account(result)])
+
+
+def _absolute(source: str) -> str:
     from cifake_core.images.sources.official import DOWNLOADS
 
-    paths = tuple(source if source in DOWNLOADS else str(Path(source).absolute()) for source in sources)
-    result = run_step(ImportImages(paths, name, resize=resize, jpeg=jpeg, generator=generator, split=split, note=note))
-    show(result, as_json, [f"Imported {name!r}.", *_described(result)])
+    return source if source in DOWNLOADS else str(Path(source).absolute())
+
+
+def _beside(paths: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Links in a source may lead to what lies beside it: people keep one pool of pictures, and folders of links into it."""
+    return tuple(dict.fromkeys(str(Path(path).parent) for some in paths.values() for path in some if path.startswith("/") and Path(path).is_dir()))
+
+
+def _show_preview(step, as_json: bool) -> None:
+    from cifake_core.images.preview import preview
+
+    with progress_bar() as on_progress:
+        seen = preview(step, Context(Workspace.current(), on_progress))
+    names = [f"  {told['label'] or '?'}: {told['images']:,} named {printable(name)!r}" for name, told in seen.names.items()]
+    counts = [f"  {split}: {c['real']:,} real, {c['fake']:,} fake" for split, c in seen.counts.items()]
+    told = {"classes": seen.classes, "generators": seen.generators}
+    lists = [f"  {what}: {_listed(found)}" for what, found in told.items() if found]
+    heads = [f"  {label or '?'}: {_listed(seen.formats[label])}; {_listed(sizes)}" for label, sizes in seen.sizes.items()]
+    sources = [f"{printable(source['name'])}: {source['kind']}, {source['images']:,} pictures" for source in seen.sources]
+    lines = [*_warned(seen.warnings), *sources, *names, *counts, *lists, *heads, *seen.conventions, *sentences(seen.account)]
+    questions = [typer.style(f"Open: {question.sentence}", fg=typer.colors.YELLOW) for question in seen.questions]
+    show(seen.as_dict(), as_json, [*lines, *questions, "Nothing was imported."])
+
+
+def _listed(counts: dict[str, int], most: int = 12) -> str:
+    shown = ", ".join(f"{printable(name)} {n:,}" for name, n in list(counts.items())[:most])
+    return shown + (f" and {len(counts) - most} more" if len(counts) > most else "")
+
+
+def _warned(warnings: list[str]) -> list[str]:
+    return [typer.style(f"Warning: {sentence}", fg=typer.colors.YELLOW, bold=True) for sentence in warnings]
+
+
+def _account(result: dict) -> list[str]:
+    return [*result["conventions"], *sentences(result["account"])]
 
 
 def datasets(as_json: Json = False) -> None:

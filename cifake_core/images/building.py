@@ -5,15 +5,16 @@ Imports, generators and the demo all come through `new_image_set`. It does not k
 
 import hashlib
 import shutil
+import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 
 from cifake_core.errors import BadInput, Conflict
+from cifake_core.images.codec import BrokenImage
 from cifake_core.images.duplicates import duplicates
 from cifake_core.images.fingerprint import OFFICIAL_CIFAKE, Fingerprint
 from cifake_core.images.image_set import ImageSet
@@ -25,6 +26,8 @@ from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
 
 KINDS = ("photographs", "generated", "mixed", "rendered")  # mixed: real photographs and generated fakes; rendered: neither
+LeaveOut = Callable[[NewImage, BrokenImage], None]
+_TELL_S = 1.0  # between two reports where images are slow to read
 BATCH = 1000  # images decoded, written and reported at a time; also the Parquet's row group
 
 
@@ -35,21 +38,23 @@ def new_image_set(
     *,
     kind: str = "",
     note: str = "",
-    source: dict | None = None,
+    source: dict | Callable[[], dict] | None = None,
     treatment: Treatment | None = None,
     total: int = 0,
     on_progress: Progress = silent,
+    leave_out: LeaveOut | None = None,
 ) -> ImageSet:
     """The set of these images, stored whole or not at all; the one that is there, if it holds exactly the same.
 
-    `kind` is one of KINDS ("" = told by the labels: photographs, generated or mixed); `source` (JSON-able) says where the rows came from; `total` is how many are expected, for
-    progress. Raises Conflict if the name is taken by other images, BadInput if an image cannot be used, if the same
-    picture is labelled both real and fake, or if there is none.
+    `kind` is one of KINDS ("" = told by the labels: photographs, generated or mixed); `source` (JSON-able) says where the rows came from, or is asked for it once all are read; `total` is how many are
+    expected, for progress. A picture that is broken is given to `leave_out` with what is wrong with it; without it, it stops the work.
+    Raises Conflict if the name is taken by other images, BadInput if an image cannot be used, if the same picture is labelled both real
+    and fake, or if there is none.
     """
     folder = workspace.image_sets / checked_name(name)
     checked_kind(kind)
     treatment = treatment or Treatment()
-    images = _prepare(rows, treatment, total, on_progress)
+    images = _prepare(rows, treatment, total, on_progress, leave_out)
     if (folder / artifacts.RECORD).exists():
         return _same_or_conflict(ImageSet.open(workspace, name), images)
     shutil.rmtree(folder, ignore_errors=True)  # what a deletion cut short has left: without a record it is nothing
@@ -60,7 +65,7 @@ def new_image_set(
             "name": name,
             "kind": kind or content.kind(),
             "note": note,
-            "source": source or {},
+            "source": (source() if callable(source) else source) or {},
             "treatment": {"resize": treatment.resize, "jpeg": treatment.jpeg},
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {package: version(package) for package in ("pillow", "numpy", "pyarrow")},
@@ -86,7 +91,7 @@ class _Content:
         self._met = array("q")  # label + 2 × where its path ends in `_paths`; packed, for sets of millions
         self._paths = bytearray()
         self._ids: dict[str, bytearray] = {split: bytearray() for split in SPLITS}  # 32 bytes an image
-        self._labels: dict[str, array] = {split: array("b") for split in SPLITS}  # label, class, label, class, …
+        self._labels: dict[str, array] = {split: array("b") for split in SPLITS}  # label, class, held out, …
         self._formats: Counter[str] = Counter()
         self._generators: Counter[str] = Counter()
         self._fingerprint = Fingerprint()
@@ -97,7 +102,7 @@ class _Content:
         key = bytes.fromhex(item.image_id)
         self._check_label(key, image)
         self._ids[image.split] += key
-        self._labels[image.split].extend((image.label, image.class_label))
+        self._labels[image.split].extend((image.label, image.class_label, image.validation))
         self._formats[item.format] += 1
         self._generators[image.generator] += 1
         self._fingerprint.add(image)
@@ -125,19 +130,23 @@ class _Content:
     def _pairs(self, split: str) -> Iterator[tuple[int, int]]:
         """(label, class) of each image, in order."""
         packed = self._labels[split]
-        return zip(packed[0::2], packed[1::2], strict=True)
+        return zip(packed[0::3], packed[1::3], strict=True)
+
+    def _held_out(self, split: str) -> array:
+        """1 for each image that the source held out for validation and that stays so, in order."""
+        return self._labels[split][2::3]
 
     def kind(self) -> str:
         """photographs, generated or mixed, by the labels that occur."""
-        labels = {label for rows in self._labels.values() for label in set(rows[0::2])}
+        labels = {label for rows in self._labels.values() for label in set(rows[0::3])}
         return "mixed" if len(labels) > 1 else "generated" if FAKE in labels else "photographs"
 
     def digest(self) -> str:
-        """SHA-256 over split, id, label and class of every image, in their order."""
+        """SHA-256 over split, id, label and class of every image, in their order; the split of one held out is validation."""
         digest = hashlib.sha256()
         for split in SPLITS:
-            for key, (label, class_label) in zip(self._keys(split), self._pairs(split), strict=True):
-                digest.update(f"{split} {key.hex()} {label} {class_label}\n".encode())
+            for key, (label, class_label), held in zip(self._keys(split), self._pairs(split), self._held_out(split), strict=True):
+                digest.update(f"{'validation' if held else split} {key.hex()} {label} {class_label}\n".encode())
         return digest.hexdigest()
 
     def summary(self) -> dict:
@@ -154,12 +163,22 @@ class _Content:
             "formats": dict(self._formats),
             "generators": {name: n for name, n in self._generators.most_common() if name},
             "resized": self._resized,
+            **self._validation(),
             "fingerprint": self._fingerprint.hexdigest(),
             "official_cifake": self._fingerprint.hexdigest() == OFFICIAL_CIFAKE,
         }
 
+    def _validation(self) -> dict:
+        """{"validation": {"kept": images, "also_in_train": of them pictures that train has too}}, where a source's own is kept."""
+        held = self._held_out("train")
+        if not any(held):
+            return {}
+        keys = self._keys("train")
+        train = {key for key, out in zip(keys, held, strict=True) if not out}
+        return {"validation": {"kept": sum(held), "also_in_train": sum(out and key in train for key, out in zip(keys, held, strict=True))}}
+
     def _per_label(self, split: str) -> dict[str, int]:
-        found = Counter(self._labels[split][0::2])
+        found = Counter(self._labels[split][0::3])
         return {word: found[label] for label, word in enumerate(LABELS)}
 
     def _per_class(self, split: str) -> dict[str, dict[str, int]]:
@@ -201,15 +220,28 @@ def _same_or_conflict(there: ImageSet, images: Iterator[list[Prepared]]) -> Imag
 
 
 def _prepare(
-    rows: Iterable[NewImage], treatment: Treatment, total: int, on_progress: Progress
+    rows: Iterable[NewImage], treatment: Treatment, total: int, on_progress: Progress, leave_out: LeaveOut | None
 ) -> Iterator[list[Prepared]]:
-    """Batches of decoded images in the order of `rows`.
+    """Batches of decoded images in the order of `rows`. One file at a time is in memory: photographs are large.
 
     One thread on purpose: for images this small most of Pillow's time holds the interpreter's lock, and two threads were
     measured slower than one (120,000 images: 39 s of CPU time against 25).
     """
-    rows, done = iter(rows), 0
-    while batch := list(islice(rows, BATCH)):
-        yield [prepared(image, treatment) for image in batch]
-        done += len(batch)
+    done, batch, told = 0, [], time.monotonic()
+    for image in rows:
+        try:
+            batch.append(prepared(image, treatment))
+        except BrokenImage as error:
+            if leave_out is None:
+                raise
+            leave_out(image, error)
+        done += 1
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+        if done % BATCH == 0 or time.monotonic() - told > _TELL_S:
+            told = time.monotonic()
+            on_progress(done, max(total, done), f"{done:,} images read")
+    if batch:
+        yield batch
         on_progress(done, max(total, done), f"{done:,} images read")

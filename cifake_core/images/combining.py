@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
@@ -38,10 +38,11 @@ class CombineSets:
     def run(self, context: Context) -> dict:
         """What `importing.described` says of the set. Raises NotFound, Conflict, or BadInput on a label clash."""
         parts = [_Chosen.of(context.workspace, source) for source in self.sources]
+        keep = all(part.image_set.record.get("validation") for part in parts)  # else validation is cut anew from all of train
         made = new_image_set(
             context.workspace,
             self.name,
-            (image for part in parts for image in part.rows()),
+            (image if keep else replace(image, validation=False) for part in parts for image in part.rows()),
             note=f"Combined from {', '.join(self.sources)}.",
             source={
                 "combined": [
@@ -90,6 +91,7 @@ class _Chosen:
 
 def _as_new(data: bytes, row: dict, source: str) -> NewImage:
     known = {name: row[name] for name in _COPIED}
+    known["validation"] = bool(known["validation"])
     known["path"] = f"{source}/{row['path']}"
     seed = None if pd.isna(row["seed"]) else int(row["seed"])
     return NewImage(data, **known, seed=seed, provenance=json.loads(row["provenance"] or "{}"), original=Original.of_row(row))

@@ -84,5 +84,6 @@ def _rows(images: ImageSet, split: str, kept: pd.DataFrame) -> Iterator[NewImage
                 seed=None if pd.isna(known["seed"]) else int(known["seed"]),
                 provenance=json.loads(known["provenance"] or "{}"),
                 original=Original.of_row(known),
+                validation=bool(known["validation"]),
                 **{name: known[name] or "" for name in _KEPT_TEXTS},
             )

@@ -185,6 +185,11 @@ class ImageSet:
     def _check_distinct(self, data: TrainingData) -> None:
         for label, word in ((REAL, "real"), (FAKE, "fake")):
             if not (data.validation.labels == label).any() or not (data.train.labels == label).any():
+                if self.record.get("validation", {}).get("kept"):
+                    raise Refused(
+                        f"The source of {self.name!r} held out a validation split, but train or validation has no {word} images; "
+                        "import it without --validation keep, so that validation is cut anew."
+                    )
                 raise Refused(
                     f"The {word} images of {self.name!r} are nearly all the same picture, so none can be held out; "
                     f"add different {word} images."
@@ -226,7 +231,10 @@ def _manifest(folder: Path, digest: str, split: str) -> pd.DataFrame:
 
 @lru_cache(maxsize=8)
 def _held_out(folder: Path, digest: str) -> np.ndarray:
-    return validation_rows(_manifest(folder, digest, "train"))
+    """The rows the source held out, where the import kept them so; else a tenth, cut anew."""
+    manifest = _manifest(folder, digest, "train")
+    stated = manifest["validation"].to_numpy(dtype=bool)
+    return stated if stated.any() else validation_rows(manifest)
 
 
 def _verified(folder: Path, name: str) -> Path:

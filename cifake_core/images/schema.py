@@ -37,6 +37,7 @@ _MANIFEST = {
     "real_source": pa.string(),
     "subset": pa.string(),
     "provenance": pa.string(),  # JSON: whatever else the maker of the image recorded
+    "validation": pa.bool_(),  # of a train image: held out by its source, and kept so; absent in files of earlier versions
     "original_width": pa.int32(),  # pixels, upright, before anything was shrunk; 0 = not known, as the next three
     "original_height": pa.int32(),
     "original_bytes": pa.int64(),  # of the file as it came
@@ -45,13 +46,15 @@ _MANIFEST = {
     "original_exif": pa.bool_(),  # missing where unknown
 }
 ORIGINAL = ("width", "height", "bytes", "format", "quantisation", "exif")  # fields of `Original`, columns original_…
-LATER_COLUMNS = ("family", *(f"original_{name}" for name in ORIGINAL))  # sets stored by earlier versions lack them
+LATER_COLUMNS = ("family", "validation", *(f"original_{name}" for name in ORIGINAL))  # sets stored by earlier versions lack them
 MANIFEST_COLUMNS = (*_MANIFEST, "path")  # of `ImageSet.manifest`; path is stored inside `image`
 
 
 def missing_column(name: str, rows: int) -> pa.Array:
-    """A column of LATER_COLUMNS for a set that was stored without it: 0 or "" for not known."""
+    """A column of LATER_COLUMNS for a set that was stored without it: 0 or "" for not known, nothing held out."""
     kind = _MANIFEST[name]
+    if name == "validation":
+        return pa.array([False] * rows, kind)
     unknown = 0 if pa.types.is_integer(kind) else "" if pa.types.is_string(kind) else None
     return pa.array([unknown] * rows, kind)
 
@@ -99,7 +102,7 @@ class Original:
 class NewImage:
     """An image on its way into a set: the bytes of its file and what is known about it."""
 
-    data: bytes  # a JPEG, PNG, WEBP or BMP file
+    data: bytes  # a picture file in one of codec.FORMATS
     label: int  # 0 real, 1 fake
     class_label: int = UNKNOWN_CLASS
     split: str = "train"  # train or test
@@ -112,6 +115,7 @@ class NewImage:
     real_source: str = ""
     subset: str = ""
     family: str = ""  # "" = the architecture
+    validation: bool = False  # of the train split: held out by its source, and to be kept so
     original: Original | None = None  # None = the file in `data` is the original
 
     def __post_init__(self) -> None:
@@ -122,6 +126,7 @@ class NewImage:
             raise BadInput(f"{name} has the class {self.class_label}; it must be 0 to 9, or -1 for unknown.")
         if self.split not in SPLITS:
             raise BadInput(f"{name} is in the split {self.split!r}; it must be train or test.")
+        assert not self.validation or self.split == "train"
 
 
 def image_id(pixels: np.ndarray) -> str:

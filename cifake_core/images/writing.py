@@ -66,5 +66,6 @@ class SplitWriter:
             "real_source": image.real_source,
             "subset": image.subset,
             "provenance": json.dumps(image.provenance, ensure_ascii=False),
+            "validation": image.validation,
             **item.original.as_columns(),
         }

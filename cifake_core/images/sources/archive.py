@@ -1,21 +1,20 @@
-"""A zip archive of images as a source, CIFAKE's among them. Nothing is unpacked to disk: entries are read one by one.
+"""A zip archive as a tree of files. Nothing is unpacked to disk but what must be a file: entries are read one by one.
 
-It knows what a hostile archive may try; the folders inside are layout.py's.
+It knows what a hostile archive may try; the folders inside are the layouts' business.
 """
 
+import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import NewImage
-from cifake_core.images.sources.folder import MAX_FILE_BYTES
-from cifake_core.images.sources.found import Found
-from cifake_core.images.sources.layout import Placed, placed
+from cifake_core.images.sources import account as reasons
+from cifake_core.images.sources.account import Account
+from cifake_core.images.sources.found import Unreadable
+from cifake_core.images.sources.tree import HEAD, MAX_FILE_BYTES, Copies, is_litter
 
 MAX_ENTRIES = 400_000  # CIFAKE has 120,000
 MAX_DIRECTORY_BYTES = 96 * 2**20  # of the table of contents, which is held in memory
@@ -24,16 +23,58 @@ MAX_RATIO = 200  # unpacked to packed, of an entry above 1 MiB
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
 
-def recognises(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() == ".zip"
+class ZipTree:
+    """A zip archive, its links skipped. Raises BadInput for one that is damaged, encrypted or hostile."""
 
+    kind = "zip archive"
 
-def look(path: Path) -> Found:
-    """Raises BadInput for a damaged, encrypted or hostile archive, or one without the REAL/FAKE layout."""
-    entries = checked_entries(path)
-    names = [entry.filename for entry in entries if not stat.S_ISLNK(entry.external_attr >> 16)]
-    images, left_out = placed(names, path.stem)
-    return Found("zip archive of REAL and FAKE images", path.name, len(images), partial(_rows, path, images), left_out)
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = path.stem, path
+        self.account, self.notes = Account(), []
+        self._names: dict[str, str] = {}  # path with "/" between folders → the archive's own name
+        for entry in checked_entries(path):
+            self._sort_in(entry)
+        self.files = sorted(self._names)
+        self._archive = zipfile.ZipFile(path)
+        self._copies = Copies()
+
+    def _sort_in(self, entry: zipfile.ZipInfo) -> None:
+        path = entry.filename.replace("\\", "/")  # archives made on Windows
+        self.account.seen += 1
+        if is_litter(path):
+            self.account.leave(path, reasons.HIDDEN)
+        elif stat.S_ISLNK(entry.external_attr >> 16):
+            self.account.leave(path, reasons.LINK_OUT, "a link in an archive")
+        else:
+            self._names[path] = entry.filename
+
+    def read(self, file: str) -> bytes:
+        """One entry's bytes; its checksum is compared by zipfile."""
+        name = self._names[file]
+        if self._archive.getinfo(name).file_size > MAX_FILE_BYTES:
+            raise Unreadable(reasons.TOO_LARGE, f"more than {MAX_FILE_BYTES // 2**20} MiB")
+        try:
+            return self._archive.read(name)
+        except _BROKEN as error:
+            raise Unreadable(reasons.BROKEN, "damaged in the archive") from error
+
+    def head(self, file: str) -> bytes:
+        try:
+            with self._archive.open(self._names[file]) as opened:
+                return opened.read(HEAD)
+        except _BROKEN:
+            return b""
+
+    def local(self, file: str) -> Path:
+        target, there = self._copies.place(file)
+        if there:
+            return target
+        try:
+            with self._archive.open(self._names[file]) as packed, target.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+        except _BROKEN as error:
+            raise BadInput(f"{file} is damaged in the archive; get the archive again.") from error
+        return target
 
 
 def checked_entries(path: Path) -> list[zipfile.ZipInfo]:
@@ -83,10 +124,10 @@ def _check(archive: str, entries: list[zipfile.ZipInfo]) -> None:
     seen: set[str] = set()
     total = 0
     for entry in entries:
-        name, total = entry.filename, total + entry.file_size
+        name, total = entry.filename.replace("\\", "/"), total + entry.file_size
         if entry.flag_bits & 1:
             raise BadInput(f"{archive} is encrypted; unpack it and import the folder.")
-        if _escapes(name):
+        if _escapes(entry.filename):
             raise BadInput(f"{archive} holds {name[:80]!r}, a path that leads out of the archive; do not trust this file.")
         if name in seen:
             raise BadInput(f"{archive} holds {name[:80]!r} twice; pack it anew.")
@@ -103,27 +144,3 @@ def _escapes(name: str) -> bool:
         or bool(PureWindowsPath(name).drive)
         or ".." in PurePosixPath(name.replace("\\", "/")).parts
     )
-
-
-def _rows(path: Path, images: list[Placed]) -> Iterator[NewImage]:
-    with zipfile.ZipFile(path) as archive:
-        for image in images:
-            yield NewImage(
-                data=_read(archive, image.path),
-                label=image.label,
-                class_label=image.class_label,
-                split=image.split,
-                path=image.path,
-                generator=image.generator,
-                family=image.family,
-            )
-
-
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    """One entry's bytes; its checksum is compared by zipfile."""
-    if archive.getinfo(name).file_size > MAX_FILE_BYTES:
-        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES // 2**20} MiB; that is no image for this set.")
-    try:
-        return archive.read(name)
-    except _BROKEN as error:
-        raise BadInput(f"{name} is damaged in the archive; get the archive again.") from error

@@ -3,14 +3,15 @@
 The files are pickles: torchvision compares each with its published checksum before opening it, and so only those run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from cifake_core.errors import BadInput
 from cifake_core.images.codec import encode_png
-from cifake_core.images.schema import REAL, SPLITS, NewImage
-from cifake_core.images.sources.found import Found
+from cifake_core.images.schema import REAL, SPLITS
+from cifake_core.images.sources.account import Account
+from cifake_core.images.sources.found import Found, Item
 
 FOLDER = "cifar-10-batches-py"
 TOTAL = 60_000
@@ -22,7 +23,7 @@ def recognises(path: Path) -> bool:
 
 def look(path: Path) -> Found:
     """Takes the folder `cifar-10-batches-py` or the one that holds it."""
-    return Found("CIFAR-10, read by torchvision", FOLDER, TOTAL, partial(_rows, _root(path)))
+    return Found("CIFAR-10, read by torchvision", FOLDER, TOTAL, partial(_items, _root(path)), partial(_fetch, _root(path)), Account(seen=TOTAL))
 
 
 def _root(path: Path) -> Path | None:
@@ -32,7 +33,7 @@ def _root(path: Path) -> Path | None:
     return path if (path / FOLDER).is_dir() else None
 
 
-def _rows(root: Path) -> Iterator[NewImage]:
+def _items(root: Path, with_data: bool) -> Iterator[Item]:
     from torchvision.datasets import CIFAR10
 
     for split in SPLITS:
@@ -41,11 +42,12 @@ def _rows(root: Path) -> Iterator[NewImage]:
         except RuntimeError as error:
             raise BadInput(f"A file of {FOLDER} is missing or damaged; get CIFAR-10 again.") from error
         for number, (pixels, class_label) in enumerate(zip(data.data, data.targets, strict=True)):
-            yield NewImage(
-                data=encode_png(pixels),
-                label=REAL,
-                class_label=int(class_label),
-                split=split,
-                path=f"{split}/REAL/{number:05d}.png",
-                real_source="CIFAR-10",
-            )
+            path = f"{split}/REAL/{number:05d}.png"
+            picture = encode_png(pixels) if with_data else None
+            yield Item(path, REAL, "CIFAR-10", split, int(class_label), real_source="CIFAR-10", key=path, data=picture)
+
+
+def _fetch(root: Path, items: Iterable[Item]) -> Iterator[bytes]:
+    wanted = [item.key for item in items]
+    found = {item.key: item.data or b"" for item in _items(root, True) if item.key in wanted}
+    yield from (found[key] for key in wanted)

@@ -1,66 +1,98 @@
-"""A folder of images as a source: CIFAKE's official layout, or any folder with REAL and FAKE in it.
+"""Pictures sorted into folders, in a folder or an archive: REAL and FAKE, ForenSynths, GenImage, or class folders of one kind."""
 
-Links are never followed. It does not decode images.
-"""
-
-import os
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import NewImage
-from cifake_core.images.sources.found import Found
-from cifake_core.images.sources.layout import Placed, placed
-
-MAX_FILE_BYTES = 64 * 2**20  # far above any 40-megapixel JPEG
-
-
-def recognises(path: Path) -> bool:
-    return path.is_dir()
-
-
-def look(path: Path) -> Found:
-    """Raises BadInput if there is no image or no REAL/FAKE level, or a folder may not be read."""
-    root = path.resolve()
-    images, left_out = placed(_files(root), root.name)
-    return Found("folder of REAL and FAKE images", root.name, len(images), partial(_rows, root, images), left_out)
+from cifake_core.images.schema import UNKNOWN_CLASS
+from cifake_core.images.sources import account as reasons
+from cifake_core.images.sources.account import printable, storable
+from cifake_core.images.sources.found import Found, Item, Question, Unreadable
+from cifake_core.images.sources.layout import Folders, OfficialNames
+from cifake_core.images.sources.reading import Reading
+from cifake_core.images.sources.tree import ARCHIVE_SUFFIXES, Tree, pictures
+from cifake_core.images.sources.vocabulary import class_of, how_to_say
 
 
-def _files(root: Path) -> Iterator[str]:
-    """Paths of all plain files below, relative to the root, "/" between folders."""
-
-    def refused(error: OSError) -> None:
-        name = Path(str(error.filename)).name
-        raise BadInput(f"The folder {name!r} may not be read; allow reading it or take another.") from error
-
-    for folder, _, names in os.walk(root, followlinks=False, onerror=refused):
-        for name in names:
-            file = Path(folder, name)
-            if not file.is_symlink() and file.is_file():
-                yield file.relative_to(root).as_posix()
-
-
-def _rows(root: Path, images: list[Placed]) -> Iterator[NewImage]:
-    for image in images:
-        yield NewImage(
-            data=_read(root / image.path, image.path),
-            label=image.label,
-            class_label=image.class_label,
-            split=image.split,
-            path=image.path,
-            generator=image.generator,
-            family=image.family,
-        )
+def look(tree: Tree, reading: Reading) -> Found:
+    """Raises BadInput if there is no picture, or a picture lies in folders that contradict each other."""
+    found, others = pictures(tree)
+    leave_others(tree, others)
+    if not found:
+        raise BadInput(f"{printable(tree.name)!r} holds no picture{_instead(others)}; give a folder or archive with REAL and FAKE in it.")
+    folders = Folders(map(storable, found), tree.name, reading)
+    official = OfficialNames()
+    items = [_item(file, folders) for file in found]
+    labelled = [item for item in items if item.label is not None]
+    for item in labelled:
+        official.add(item.path)
+    if official.official():
+        for item in labelled:
+            item.class_label = official.class_of(item.path) if item.class_label == UNKNOWN_CLASS else item.class_label
+    questions = _questions(tree.name, folders, labelled, len(items))
+    if not questions:
+        for item in items:
+            if item.label is None:
+                tree.account.leave(item.path, reasons.NO_LABEL)
+        items = labelled
+    said = ["Classes are read from CIFAKE's own numbering of its files."] if official.official() else []
+    return tree_found(f"{tree.kind} of REAL and FAKE images", tree, items, (*tree.notes, *said), questions)
 
 
-def _read(file: Path, name: str) -> bytes:
-    """The file's bytes. O_NOFOLLOW: it was no link when it was found, and must not have become one since."""
-    try:
-        with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
-            data = opened.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise BadInput(f"{name} cannot be read ({error.strerror}); check the file.") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES // 2**20} MiB; that is no image for this set.")
-    return data
+def tree_found(kind: str, tree: Tree, items: list[Item], conventions: tuple[str, ...] = (), questions: tuple[Question, ...] = ()) -> Found:
+    """A Found whose items are files of a tree; `Item.key` is the file."""
+    return Found(kind, tree.name, len(items), partial(_items, tree, items), partial(_fetch, tree), tree.account, conventions, questions)
+
+
+def leave_others(tree: Tree, others: list[str]) -> None:
+    """Counts files that are no pictures."""
+    for file in others:
+        packed = file.lower().endswith(ARCHIVE_SUFFIXES)
+        tree.account.leave(file, reasons.ARCHIVES if packed else reasons.NOT_A_PICTURE)
+
+
+def _item(file: str, folders: Folders) -> Item:
+    path = storable(file)
+    place = folders.place(path)
+    unknown = place.class_name and class_of(place.class_name) == UNKNOWN_CLASS
+    return Item(
+        path, place.label, place.name, place.split, place.class_label, place.class_name, place.generator, place.family,
+        provenance={"class": place.class_name} if unknown else None, key=file,
+    )  # fmt: skip
+
+
+def _questions(root: str, folders: Folders, labelled: list[Item], total: int) -> tuple[Question, ...]:
+    """Which name is which, where no folder says it, or where the folders that do all say the same and others are left over."""
+    one_sided = len({item.label for item in labelled}) == 1
+    if len(labelled) == total or (labelled and not one_sided):
+        return ()
+    names = folders.unread()
+    root = printable(root)
+    if not names:
+        what = "some of its pictures lie" if labelled else f"its {total:,} picture{'s lie' if total > 1 else ' lies'}"
+        return (Question("labels", f"{root!r} does not say what is real and what is fake: {what} in no folder of its own; add --label real or --label fake if all are of one kind, or name a manifest or --label-pattern."),)
+    sentence = f"In {root!r}, {how_to_say(list(map(printable, names)))}, or --label real (or fake) if all are of one kind."
+    return (Question("labels", sentence, {printable(name): count for name, count in names.most_common()}),)
+
+
+def _instead(others: list[str]) -> str:
+    return f" (but {printable(others[0])} and {len(others) - 1:,} more)" if len(others) > 1 else f" (but {printable(others[0])})" if others else ""
+
+
+def _items(tree: Tree, items: list[Item], with_data: bool) -> Iterator[Item]:
+    for item in items:
+        if with_data and item.problem is None:
+            try:
+                item.data = tree.read(item.key)
+            except Unreadable as error:
+                item.problem = (error.reason, error.detail)
+        yield item
+        item.data = None
+
+
+def _fetch(tree: Tree, items: list[Item]) -> Iterator[bytes]:
+    for item in items:
+        try:
+            yield tree.read(item.key)
+        except Unreadable:
+            yield b""

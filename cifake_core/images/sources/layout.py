@@ -1,133 +1,271 @@
-"""What names of folders and files say about an image: its split, label and class. It reads no file."""
+"""What names of folders say about pictures: label, split, class, generator. It reads no file."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import CLASSES, FAKE, REAL, UNKNOWN_CLASS
+from cifake_core.images.schema import FAKE, LABELS, REAL, UNKNOWN_CLASS
+from cifake_core.images.sources.account import printable
+from cifake_core.images.sources.reading import Reading
+from cifake_core.images.sources.vocabulary import (
+    VALIDATION,
+    Meaning,
+    Vocabulary,
+    class_of,
+    is_generator,
+    split_of,
+    tokens,
+)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _OFFICIAL_NAME = re.compile(r"\d+(?: ?\((\d+)\))?\.jpe?g", re.IGNORECASE)
-_LABEL_WORDS = {"real": REAL, "fake": FAKE, "0_real": REAL, "1_fake": FAKE}
-_CLASS_WORDS = {**{word: i for i, word in enumerate(CLASSES)}, "plane": 0, "car": 1}
-_SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "validation": "train",  # validation is cut anew from everything that may be trained on
-    "val": "train",
-    "valid": "train",
-    "systematic": "train",  # Community Forensics
-    "manual": "train",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
-    "publiceval": "test",  # Community Forensics
-    "compeval": "test",
-    "commercial": "test",
-}
+_OFFICIAL_KINDS = {None, *map(str, range(2, 11))}
+_FORENSYNTHS = ("0_real", "1_fake")
+_GENIMAGE = ("ai", "nature")
 
 
 @dataclass(frozen=True)
-class Placed:
-    """What a path says about the image that lies there."""
+class Place:
+    """What a folder says of the pictures in it. `label` is None where it says nothing; `names` are then what could be asked about."""
 
-    path: str
+    label: int | None
+    name: str  # the folder that says the label
     split: str
-    label: int
     class_label: int
-    generator: str = ""  # the folder that holds a FAKE folder, where there are several such
-    family: str = ""  # the folder above that
+    class_name: str
+    generator: str
+    family: str
 
 
-def label_of(word: str) -> int | None:
-    """0 for REAL, 1 for FAKE, in any case; None for any other word."""
-    return _LABEL_WORDS.get(word.lower())
+class Folders:
+    """The folders of a source that hold pictures, read together: what stands beside a folder decides what its name means."""
 
+    def __init__(self, paths: Iterable[str], root: str, reading: Reading) -> None:
+        """`paths` are of pictures, relative, "/" between folders; `root` is the name of the folder or archive itself."""
+        self.counts = Counter(tuple(path.split("/")[:-1]) for path in paths)
+        self.root, self._reading, self._vocabulary = root, reading, reading.vocabulary
+        self._children: dict[tuple[str, ...], set[str]] = {}
+        for folder in self.counts:
+            for depth in range(len(folder)):
+                self._children.setdefault(folder[:depth], set()).add(folder[depth])
+        self._common = _common_depth(list(self.counts))
+        self.places = {folder: self._place(folder) for folder in self.counts}
+        self._name_classes()
 
-def split_of(word: str) -> str | None:
-    """train or test for the names in use, None for any other word."""
-    return _SPLIT_WORDS.get(word.lower())
+    def place(self, path: str) -> Place:
+        return self.places[tuple(path.split("/")[:-1])]
 
+    # --- label
 
-def official_classes(paths: Iterable[str]) -> Callable[[str], int]:
-    """Reads the class from a name as CIFAKE's authors numbered them: none = airplane, "(2)" automobile … "(10)" truck.
+    def _label_at(self, folder: tuple[str, ...]) -> tuple[int | None, int, str]:
+        """(label, depth of the folder that says it, its name); depth -1: the root. Raises BadInput where folders contradict each other."""
+        said = [(depth, self._vocabulary.meaning(word)) for depth, word in enumerate(folder)]
+        said = [(depth, meaning) for depth, meaning in said if meaning.label is not None]
+        groups = (
+            [(d, m) for d, m in said if m.strength == 4],
+            [(d, m) for d, m in said if self._is_paired(folder, d, m)],
+            [(d, m) for d, m in said if d >= self._common],
+            [(d, m) for d, m in said if d < self._common and _is_plain_label(folder[d])],
+        )
+        for group in groups:
+            if group:
+                depth, label = self._agreed(group, folder)
+                return label, depth, folder[depth]
+        meaning = self._vocabulary.meaning(self.root)
+        if meaning.label is not None and (meaning.strength == 4 or _is_plain_label(self.root)):
+            return meaning.label, -1, self.root
+        return None, -1, ""
 
-    Only where all names look like theirs and some carry a suffix; otherwise every class is unknown.
-    """
-    suffixes = set()
-    for path in paths:
-        match = _OFFICIAL_NAME.fullmatch(PurePosixPath(path).name)
-        if not match or match[1] not in (None, *map(str, range(2, 11))):
-            return lambda path: UNKNOWN_CLASS
-        suffixes.add(match[1])
-    return _official_class if suffixes - {None} else lambda path: UNKNOWN_CLASS
+    def _is_paired(self, folder: tuple[str, ...], depth: int, meaning: Meaning) -> bool:
+        """Whether a folder beside this one says the other label."""
+        beside = (self._vocabulary.meaning(word).label for word in self._children[folder[:depth]])
+        return any(label is not None and label != meaning.label for label in beside)
 
+    def _agreed(self, group: list[tuple[int, Meaning]], folder: tuple[str, ...]) -> tuple[int, int]:
+        """(depth, label) on which all agree, how a fake was made ("progan/0_real") aside where a plain word says more."""
+        plain = [(depth, meaning) for depth, meaning in group if meaning.strength > 1]
+        plainest = [(depth, meaning) for depth, meaning in plain if meaning.strength > 2]
+        voices = plainest if plainest and len({m.label for _, m in plain}) == 1 else group
+        if len({meaning.label for _, meaning in voices}) > 1:
+            raise BadInput(
+                f"{printable('/'.join(folder))} lies in a REAL and a FAKE folder at once; move it into one of them, or say which folder "
+                "decides, for example --real NAME --fake NAME."
+            )
+        return voices[-1][0], voices[-1][1].label
 
-def _official_class(path: str) -> int:
-    match = _OFFICIAL_NAME.fullmatch(PurePosixPath(path).name)
-    return int(match[1] or 1) - 1 if match else UNKNOWN_CLASS
+    # --- split, class, generator
 
+    def _place(self, folder: tuple[str, ...]) -> Place:
+        label, at, name = self._label_at(folder)
+        if self._reading.one_label is not None:
+            label, at, name = self._reading.one_label, -1, self._reading.label
+        split, split_at = self._split_at(folder)
+        free = [d for d, word in enumerate(folder) if d not in (at, split_at) and not self._is_label(word)]
+        generator_at = self._generator_at(folder, at, split_at, free)
+        generator = family = ""
+        if generator_at is not None:
+            generator = folder[generator_at] if generator_at >= 0 else self.root
+            family = folder[generator_at - 1] if generator_at > 0 and generator_at - 1 not in (at, split_at) else ""
+        inner = [folder[d] for d in free if d != generator_at and d >= self._common and folder[d] != family]
+        numbers = [number for word in folder if (number := class_of(word)) != UNKNOWN_CLASS]
+        made = label == FAKE
+        return Place(
+            label, name, split, numbers[-1] if numbers else UNKNOWN_CLASS, inner[-1] if inner else "",
+            generator if made else "", family if made else "",
+        )  # fmt: skip
 
-def placed(paths: Iterable[str], root: str) -> tuple[list[Placed], int]:
-    """Split, label and class of every labelled image (paths are relative, "/" between folders), sorted by path.
+    def _is_label(self, word: str) -> bool:
+        return self._vocabulary.meaning(word).strength > 1
 
-    A folder named REAL or FAKE makes the label; train or test and the name of a class may stand above or below it.
-    `root`, the name of the folder or archive itself, counts where the folders inside say nothing. The second value
-    counts images without a label, such as the figures of a README. Raises BadInput if no image has one.
-    """
-    images = sorted(path for path in paths if path.lower().endswith(IMAGE_SUFFIXES) and not _hidden(path))
-    if not images:
-        raise BadInput(f"{root!r} holds no JPEG, PNG, WEBP or BMP image; give a folder or archive with REAL and FAKE in it.")
-    labels = {path: label for path in images if (label := _label(path, root)) is not None}
-    if not labels:
-        raise BadInput(f"{images[0]} lies in no folder named REAL or FAKE; sort the images into such folders first.")
-    class_of = official_classes(labels)
-    found = [_place(path, root, label, class_of) for path, label in labels.items()]
-    return _by_generator(found), len(images) - len(labels)
+    def _split_at(self, folder: tuple[str, ...]) -> tuple[str, int | None]:
+        """The outermost split folder decides; a class called train is none: other names that are no split stand beside it."""
+        for depth, word in enumerate(folder):
+            split = split_of(word)
+            if split and not (tokens(word) == ["train"] and self._is_class_level(folder[:depth])):
+                return split, depth
+        return split_of(self.root) or "train", None
 
+    def _is_class_level(self, parent: tuple[str, ...]) -> bool:
+        beside = [word for word in self._children[parent] if word.lower() != "train"]
+        plain = [word for word in beside if not self._is_label(word)]
+        return bool(plain) and not any(split_of(word) for word in beside)
 
-def _by_generator(found: list[Placed]) -> list[Placed]:
-    """Generator and family from `<family>/<generator>/<label>/…`, the family optional, class or split folders anywhere.
+    def _generator_at(self, folder: tuple[str, ...], at: int, split_at: int | None, free: list[int]) -> int | None:
+        """Where a folder names a generator (-1: the root), by its own name, the user's word, or the layout of ForenSynths or GenImage."""
+        told = [d for d in range(len(folder)) if folder[d] in self._reading.generators]
+        named = told or [d for d in range(len(folder)) if d != split_at and self._names_generator(folder[d], d == at)]
+        if named:
+            return named[0]
+        label_word = folder[at].lower() if at >= 0 else ""
+        if label_word in _GENIMAGE and split_at is not None and split_at == at - 1 and split_at > 0 and self._is_genimage(folder, at):
+            return split_at - 1
+        if label_word in _FORENSYNTHS:
+            above = [d for d in free if d < at and (split_at is None or d > split_at)]
+            if len(above) > 1 or (above and self._stands_beside_generators(folder, above[0])):
+                return above[0]
+        return -1 if at >= 0 and is_generator(self.root) else None
 
-    Only where FAKE folders lie in at least two such folders: a single one names the collection, not who made it.
-    """
-    owners = {place.path: _owners(place.path) for place in found if place.label == FAKE}
-    if len({names[-1] for names in owners.values() if names}) < 2:
+    def _names_generator(self, word: str, says_label: bool) -> bool:
+        return is_generator(word) and (not says_label or self._vocabulary.meaning(word).strength == 1)
+
+    def _is_genimage(self, folder: tuple[str, ...], at: int) -> bool:
+        return {word.lower() for word in self._children[folder[:at]]} <= set(_GENIMAGE)
+
+    def _stands_beside_generators(self, folder: tuple[str, ...], depth: int) -> bool:
+        """Whether a folder beside this one holds classes, as progan does beside biggan in ForenSynths' test sets."""
+        parent = folder[:depth]
+        return any(
+            len(other) == depth + 3 and other[:depth] == parent and other[-1].lower() in _FORENSYNTHS
+            for other in self.counts
+        )
+
+    def _name_classes(self) -> None:
+        """A folder's name is a class where it is one of CIFAR-10's, or holds reals here and fakes there."""
+        labels: dict[str, set[int]] = {}
+        for place in self.places.values():
+            if place.label is not None and place.class_name:
+                labels.setdefault(place.class_name, set()).add(place.label)
+        for folder, place in self.places.items():
+            known = class_of(place.class_name) != UNKNOWN_CLASS or len(labels.get(place.class_name, ())) > 1
+            if place.class_name and not known:
+                self.places[folder] = Place(place.label, place.name, place.split, place.class_label, "", place.generator, place.family)
+
+    # --- what is open
+
+    def unread(self) -> Counter[str]:
+        """Names that say no label → pictures below: the level of folders that most likely tells reals from fakes."""
+        open_folders = {folder: n for folder, n in self.counts.items() if self.places[folder].label is None}
+        depths = range(self._common, max(map(len, open_folders), default=0))
+        levels = [
+            Counter({word: n for word, n in self._names_at(open_folders, depth).items() if not split_of(word) or len(open_folders) == 1})
+            for depth in depths
+        ]
+        levels = [level for level in levels if level]
+        if not levels:
+            return Counter()
+        numbered = [level for level in levels if set(level) <= {"0", "1"}]
+        return (numbered or [level for level in levels if len(level) == 2] or levels)[0]
+
+    def _names_at(self, folders: dict[tuple[str, ...], int], depth: int) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for folder, count in folders.items():
+            if len(folder) > depth:
+                found[folder[depth]] += count
         return found
-    named = {path: names[-2:] for path, names in owners.items() if names}
-    return [
-        replace(place, generator=names[-1], family=names[0] if len(names) > 1 else "")
-        if (names := named.get(place.path))
-        else place
-        for place in found
-    ]
 
 
-def _owners(path: str) -> list[str]:
-    """The folders above the label's that are no label, class or split, outermost first."""
-    folders = PurePosixPath(path).parts[:-1]
-    depth = max((i for i, word in enumerate(folders) if label_of(word) is not None), default=0)
-    known = (*_SPLIT_WORDS, *_CLASS_WORDS, *_LABEL_WORDS)
-    return [word for word in folders[:depth] if word.lower() not in known]
+def _common_depth(folders: list[tuple[str, ...]]) -> int:
+    """How many folders all of them share from the outside."""
+    if not folders:
+        return 0
+    first, depth = min(folders), 0
+    last = max(folders)
+    while depth < min(len(first), len(last)) and first[depth] == last[depth]:
+        depth += 1
+    return depth
 
 
-def _hidden(path: str) -> bool:
-    """What macOS and others add beside the images: ._0001.jpg, __MACOSX/."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
+def _is_plain_label(name: str) -> bool:
+    """Whether nothing but label, split and number words make up the name: FAKE, test_real, but not ai_detection or AiDataset."""
+    vocabulary = Vocabulary()
+    return all(word.isdigit() or split_of(word) or vocabulary.meaning(word).strength > 1 or word in ("images", "image") for word in tokens(name))
 
 
-def _label(path: str, root: str) -> int | None:
-    labels = {label for word in PurePosixPath(path).parts[:-1] if (label := label_of(word)) is not None}
-    if len(labels) > 1:
-        raise BadInput(f"{path} lies in a REAL and a FAKE folder at once; move it into one of them.")
-    return labels.pop() if labels else label_of(root)
+def label_in_path(path: str) -> int | None:
+    """REAL or FAKE where a folder of the path is named with a plain word for it; None where none is, or several contradict."""
+    said = {m.label for word in path.split("/")[:-1] if (m := Vocabulary().meaning(word)).strength == 3}
+    return said.pop() if len(said) == 1 else None
 
 
-def _place(path: str, root: str, label: int, class_of: Callable[[str], int]) -> Placed:
-    folders = PurePosixPath(path).parts[:-1]
-    splits = [split for word in (*reversed(folders), root) if (split := split_of(word))]
-    classes = [number for word in folders if (number := _CLASS_WORDS.get(word.lower())) is not None]
-    return Placed(path, splits[0] if splits else "train", label, classes[-1] if classes else class_of(path))
+def split_in_path(path: str) -> str | None:
+    """The split that the outermost split folder of a path names; None where there is none."""
+    return next((split for word in path.split("/")[:-1] if (split := split_of(word))), None)
+
+
+class OfficialNames:
+    """Whether names are numbered as CIFAKE's authors did: none = airplane, "(2)" automobile … "(10)" truck.
+
+    One stray "5 (2).jpg" is a copy somebody made: all names must fit, most must carry a number, and of several classes.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str | None] = Counter()
+        self._fits = True
+
+    def add(self, path: str) -> None:
+        if not self._fits:
+            return
+        folders, match = path.split("/")[:-1], _OFFICIAL_NAME.fullmatch(PurePosixPath(path).name)
+        if not match or match[1] not in _OFFICIAL_KINDS or (folders and folders[-1] not in ("REAL", "FAKE")):
+            self._fits = False
+        else:
+            self._kinds[match[1]] += 1
+
+    def official(self) -> bool:
+        total, plain = sum(self._kinds.values()), self._kinds[None]
+        wanted = 3 if total < 20 else 5
+        return self._fits and 2 * plain <= total and len(+self._kinds) >= wanted
+
+    @staticmethod
+    def class_of(path: str) -> int:
+        match = _OFFICIAL_NAME.fullmatch(PurePosixPath(path).name)
+        return int(match[1] or 1) - 1 if match else UNKNOWN_CLASS
+
+
+def split_sentence(validation: int, choice: str) -> str:
+    """What becomes of pictures the source holds out for validation."""
+    done = {
+        "train": "join train, from which validation is cut anew; --validation keep holds them apart, --validation test makes them the test split",
+        "keep": "stay apart: they are the validation split",
+        "test": "are put into the test split",
+    }[choice]
+    return f"The source's {validation:,} {VALIDATION} pictures {done}."
+
+
+def numbers_sentence(names: tuple[str, ...]) -> str:
+    """How bare label numbers were read."""
+    if names:
+        return "The label numbers were read as you said: " + ", ".join(f"{i} = {name}" for i, name in enumerate(names)) + "."
+    return f"The labels are bare numbers without names: 0 was read as {LABELS[REAL]} and 1 as {LABELS[FAKE]}; if it is the other way, add --label-names fake,real."

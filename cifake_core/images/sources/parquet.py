@@ -1,150 +1,318 @@
-"""Parquet files as a source: the Hugging Face image layout, or the columns of Community Forensics.
+"""Parquet and Arrow files as a source: Hugging Face's image layout, any table with pictures or their paths, Community Forensics' columns.
 
-It knows both column sets and how a row's split and label are told. It does not decode images.
+Read batch by batch with pyarrow, so that memory stays small however large a file is. What a column means is columns.py's.
 """
 
-import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS, NewImage, Original
-from cifake_core.images.sources.found import Found
-from cifake_core.images.sources.layout import label_of, official_classes, split_of
+from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS
+from cifake_core.images.sources import account as reasons
+from cifake_core.images.sources.account import Account, printable, storable
+from cifake_core.images.sources.columns import Columns, names_in_card, names_in_metadata
+from cifake_core.images.sources.found import Found, Item, Question, Unreadable
+from cifake_core.images.sources.layout import OfficialNames, split_in_path
+from cifake_core.images.sources.reading import Reading
+from cifake_core.images.sources.tree import MAX_FILE_BYTES, SingleFolder, Tree
+from cifake_core.images.sources.vocabulary import meaning_of, split_of
 
+SUFFIXES = (".parquet", ".arrow")
 BATCH = 1000
-_HUGGING_FACE = {"image", "label"}
+_BATCH_BYTES = 32 * 2**20  # of a batch of rows with their pictures
 _COMMUNITY_FORENSICS = {"image_name", "image_data", "label"}
-_KEPT = ("generator", "prompt", "architecture", "real_source", "subset", "family")
+_CELLS = 200  # rows looked at to see whether a column of words says real and fake
 
 
-def recognises(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() == ".parquet"
+def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, file: str = "") -> Found:
+    """A file on this machine; `file` is its name in the `tree` it comes from. Raises BadInput if it is damaged, empty or holds no pictures."""
+    table = _Table(path, PurePosixPath(storable(file)).name or path.name)
+    if not table.rows:
+        raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
+    reading = reading or Reading()
+    columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file))
+    community = not reading.columns and set(table.schema.names) >= _COMMUNITY_FORENSICS
+    kind = "Parquet with the columns of Community Forensics" if community else f"{table.format} in the Hugging Face image layout"
+    if community:
+        columns.roles |= {"image": "image_data", "label": "label", "generator": "model_name"}
+    source = _Source(table, columns, _file_split(storable(file), path), tree or SingleFolder(path.parent), file, community)
+    images = source.image_columns()
+    source.prepare(images)
+    found = Account(seen=table.rows * len(images))
+    return Found(
+        kind, table.name, table.rows * len(images), partial(source.items, images), partial(source.fetch, images), found,
+        tuple(columns.conventions + source.conventions), source.questions,
+    )  # fmt: skip
 
 
-def look(path: Path) -> Found:
-    """Raises BadInput if the file is damaged, empty or has other columns."""
-    with _open(path) as file:
-        total, schema = file.metadata.num_rows, file.schema_arrow
-    names = set(schema.names)
-    if not total:
-        raise BadInput(f"{path.name} holds no rows; give a Parquet file with images.")
-    if names >= _HUGGING_FACE and _is_image(schema.field("image").type):
-        kind, read = "Parquet in the Hugging Face image layout", _hugging_face
-    elif names >= _COMMUNITY_FORENSICS:
-        kind, read = "Parquet with the columns of Community Forensics", _community_forensics
-    else:
-        raise BadInput(
-            f"{path.name} has the columns {', '.join(schema.names[:8])}; expected are image and label (Hugging Face), or "
-            "image_name, image_data and label (Community Forensics)."
-        )
-    return Found(kind, path.name, total, partial(read, path))
+class _Table:
+    """A Parquet or Arrow file: its schema, its number of rows, and its rows as dictionaries."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        self.format = "Arrow file" if name.lower().endswith(".arrow") else "Parquet"
+        if self.format == "Parquet":
+            with _open(path, name) as file:
+                self.rows, self.schema = file.metadata.num_rows, file.schema_arrow
+                self._bytes = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        else:
+            with _arrow(path, name) as reader:
+                self.schema = reader.schema
+            self.rows = sum(len(batch) for batch in self._arrow_batches())
+            self._bytes = path.stat().st_size
+
+    def row_dicts(self, columns: list[str]) -> Iterator[dict[str, Any]]:
+        """One dictionary a row; "image.path" reads one field of a column. A page that cannot be read means a damaged file."""
+        size = max(1, min(BATCH, int(_BATCH_BYTES * self.rows / max(self._bytes, 1))))
+        try:
+            for batch in self._batches(size, columns):
+                yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(f"{printable(self.name)} is damaged; get it again.") from error
+
+    def _batches(self, size: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if self.format == "Parquet":
+            with _open(self.path, self.name) as file:
+                yield from file.iter_batches(size, columns=columns)
+            return
+        tops = list(dict.fromkeys(column.partition(".")[0] for column in columns))
+        for batch in self._arrow_batches():
+            for start in range(0, len(batch), size):
+                yield batch.slice(start, size).select(tops)
+
+    def rows_at(self, numbers: list[int], columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(number, row) of some rows, in ascending order."""
+        if self.format != "Parquet":
+            yield from ((n, row) for n, row in enumerate(self.row_dicts(columns)) if n in set(numbers))
+            return
+        with _open(self.path, self.name) as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                here = {number - first for number in numbers if first <= number < first + size}
+                at = 0
+                for batch in file.iter_batches(64, row_groups=[group], columns=columns) if here else ():
+                    for row in (n for n in sorted(here) if at <= n < at + len(batch)):
+                        yield first + row, batch.slice(row - at, 1).to_pylist()[0]
+                    at += len(batch)
+                first += size
+
+    def _arrow_batches(self) -> Iterator[pa.RecordBatch]:
+        with _arrow(self.path, self.name) as reader:
+            if isinstance(reader, pa.RecordBatchFileReader):
+                yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+            else:
+                yield from reader
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def _open(path: Path, name: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, buffer_size=2**20)  # a column's pages are read as they are needed, not all at once
     except FileNotFoundError as error:
-        raise BadInput(f"{path.name} does not exist; check the path.") from error
+        raise BadInput(f"{printable(name)} does not exist; check the path.") from error
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path.name} is damaged or not a Parquet file; get it again.") from error
+        raise BadInput(f"{printable(name)} is damaged or not a Parquet file; get it again.") from error
+
+
+def _arrow(path: Path, name: str) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
+    """`datasets` stores streams, others files."""
+    for opened in (pa.ipc.open_stream, pa.ipc.open_file):
+        try:
+            return opened(pa.memory_map(str(path)))
+        except (pa.ArrowException, OSError):
+            continue
+    raise BadInput(f"{printable(name)} is damaged or not an Arrow file; get it again.")
+
+
+@dataclass
+class _Source:
+    """The rows of one table as items."""
+
+    table: _Table
+    columns: Columns
+    file_split: str | None
+    tree: Tree | SingleFolder  # where pictures lie that the table only names
+    file: str
+    community: bool
+
+    def __post_init__(self) -> None:
+        self.conventions: list[str] = []
+        self.questions: tuple[Question, ...] = ()
+        self._official = False
+
+    def image_columns(self) -> list[str]:
+        """The column with the pictures; two where one holds the reals and another the fakes. Raises BadInput where there is none."""
+        schema, chosen = self.table.schema, self.columns.reading.column("image")
+        pictures = [name for name in schema.names if _is_image(schema.field(name).type)]
+        said = {meaning_of(name).label for name in pictures}
+        if not chosen and len(pictures) == 2 and said == {REAL, FAKE} and "label" not in self.columns.roles:
+            self.conventions.append(f"The columns {printable(pictures[0])!r} and {printable(pictures[1])!r} each hold the pictures of one label.")
+            return pictures
+        image = chosen or next((n for n in [self.columns.roles.get("image"), *pictures] if n and (not pictures or n in pictures)), None)
+        if image is None or not (_is_image(schema.field(image).type) or _is_text(schema.field(image).type)):
+            shown = ", ".join(map(printable, schema.names[:8]))
+            raise BadInput(
+                f"{printable(self.table.name)} has the columns {shown}; expected are image and label (Hugging Face), image_name, image_data and "
+                "label (Community Forensics), or others chosen with --columns image=COLUMN,label=COLUMN."
+            )
+        self.columns.roles["image"] = image
+        return [image]
+
+    def prepare(self, images: list[str]) -> None:
+        """Goes through all rows without their pictures: what open names there are, how numbers were read, whether CIFAKE numbered the files."""
+        if len(images) == 1 and "label" not in self.columns.roles:
+            light = self._light(images)
+            cells: dict[str, list] = {name: [] for name in light if "." not in name}
+            for number, row in enumerate(self.table.row_dicts(light)):
+                if number == _CELLS:
+                    break
+                for name, values in cells.items():
+                    values.append(row.get(name))
+            self.columns.offer_label(cells)
+            self.questions = self.columns.questions(0, 0)
+            if self.questions:
+                return
+        official, unlabelled = OfficialNames(), 0
+        for item in self.items(images, False):
+            if item.problem:
+                unlabelled += item.problem[0] == reasons.UNLABELLED
+            else:
+                official.add(item.path)
+        if len(images) == 1:
+            self.questions = self.columns.questions(self.table.rows, unlabelled)
+        self._official = official.official() and "class" not in self.columns.roles
+        if self._official:
+            self.conventions.append("Classes are read from CIFAKE's own numbering of its files.")
+        self._check_pictures(images)
+
+    def _check_pictures(self, images: list[str]) -> None:
+        """Refuses a table whose first rows all only name pictures that are not there."""
+        probe = [item for _, item in zip(range(BATCH), self.items(images, True), strict=False)]
+        gone = [item for item in probe if item.problem and item.problem[0] == reasons.MISSING]
+        if probe and len(gone) == len(probe):
+            raise BadInput(
+                f"{printable(self.table.name)} holds paths only, no picture's bytes, and none of its {self.table.rows:,} paths "
+                f"({printable(gone[0].path)} …) lies beside it; give the folder that holds the pictures with it."
+            )
+
+    def items(self, images: list[str], with_data: bool) -> Iterator[Item]:
+        columns = [*self._light(images), *(images if with_data else [])]
+        if with_data:
+            columns = [column for column in columns if column.partition(".")[0] not in images or column in images]
+        for number, row in enumerate(self.table.row_dicts(columns)):
+            for image in images:
+                yield self._item(number, row, image, with_data, len(images) > 1)
+
+    def _item(self, number: int, row: dict[str, Any], image: str, with_data: bool, pair: bool) -> Item:
+        cell = row.get(image)
+        path = _path_in(cell) or (row.get("image_name") if self.community else "") or ""
+        shown = storable(path) or f"{printable(self.table.name)}, row {number}"
+        if pair:
+            item = Item(shown, meaning_of(image).label, image, self.file_split or "train", prompt="")
+        else:
+            item = self.columns.item(row, shown, self.file_split)
+        if self.community:
+            item.provenance = {"nsfw": str(row.get("nsfw_flag")).lower() == "true", "split": row.get("split") or ""}
+        if self._official and item.class_label == UNKNOWN_CLASS:
+            item.class_label = OfficialNames.class_of(item.path)
+        item.key = number
+        if with_data:
+            self._fill(item, cell, path)
+        return item
+
+    def _fill(self, item: Item, cell: Any, path: str) -> None:
+        """The picture's bytes: from the cell, or from the file it names, if that lies beside the table."""
+        data = cell if isinstance(cell, bytes) else cell.get("bytes") if isinstance(cell, dict) else None
+        if item.problem is None and data is not None and len(data) > MAX_FILE_BYTES:
+            item.problem = (reasons.TOO_LARGE, f"more than {MAX_FILE_BYTES // 2**20} MiB")
+        elif item.problem is None and not data and not path:
+            item.problem = (reasons.NO_IMAGE, "the cell is empty")
+        elif item.problem is None and not data:
+            try:
+                data = self.tree.read(str(PurePosixPath(self.file).parent / path)) if self.file else self.tree.read(path)
+            except (Unreadable, KeyError, OSError, ValueError):
+                item.problem = (reasons.MISSING, "only its path is given")
+        item.data = data or None
+
+    def _light(self, images: list[str]) -> list[str]:
+        """Columns that are read for what they say: none with pictures or other bulk, of those with pictures the paths."""
+        schema, found = self.table.schema, []
+        for name in schema.names:
+            kind = schema.field(name).type
+            if name in images and _has_path(kind):
+                found.append(f"{name}.path")
+            elif name in images:
+                found += [name] if _is_text(kind) else []
+            elif (not _is_image(kind) and not pa.types.is_nested(kind)) or _is_words(kind):
+                found.append(name)
+        return found
+
+    def fetch(self, images: list[str], items: list[Item]) -> Iterator[bytes]:
+        """The pictures of some rows; of a Parquet file only the row groups they lie in are read."""
+        wanted: dict[int, set[str]] = {}
+        for item in items:
+            wanted.setdefault(item.key, set()).add(item.name if len(images) > 1 else images[0])
+        data: dict[tuple[int, str], bytes] = {}
+        for number, cells in self.table.rows_at(sorted(wanted), images):
+            for image in wanted[number]:
+                item = Item("", REAL)
+                self._fill(item, cells.get(image), _path_in(cells.get(image)))
+                data[number, image] = item.data or b""
+        yield from (data.get((item.key, item.name if len(images) > 1 else images[0]), b"") for item in items)
+
+
+def _path_in(cell: Any) -> str:
+    if isinstance(cell, dict):
+        return cell.get("path") or ""
+    return cell if isinstance(cell, str) else ""
 
 
 def _is_image(kind: pa.DataType) -> bool:
+    return _has_path(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _has_path(kind: pa.DataType) -> bool:
     return pa.types.is_struct(kind) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}
 
 
-def _rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """One dictionary a row. A page that cannot be read means a damaged file."""
-    with _open(path) as file:
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _is_words(kind: pa.DataType) -> bool:
+    return (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and (_is_text(kind.value_type) or pa.types.is_integer(kind.value_type))
+
+
+def _class_names(table: _Table, tree: Tree | None, file: str) -> dict[str, list[str]]:
+    """ClassLabel names: of the file's schema, else of the dataset card that lies in the folder or above the file in it."""
+    stated = names_in_metadata(table.schema.metadata)
+    if stated:
+        return stated
+    if tree is None:
+        beside = (folder / "README.md" for folder in (table.path.parent, table.path.parent.parent))
+        texts = (card.read_text("utf-8", "replace") for card in beside if card.is_file() and card.stat().st_size < 2**20)
+        return next(filter(None, map(names_in_card, texts)), {})
+    cards = [name for name in tree.files if name.rpartition("/")[2] == "README.md" and (file.startswith(name.rpartition("/")[0]))]
+    for card in sorted(cards, key=len, reverse=True):
         try:
-            for batch in file.iter_batches(BATCH, columns=columns):
-                yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise BadInput(f"{path.name} is damaged; get it again.") from error
+            if found := names_in_card(tree.read(card).decode("utf-8", "replace")):
+                return found
+        except Unreadable:
+            continue
+    return {}
 
 
-def _hugging_face(path: Path) -> Iterator[NewImage]:
-    with _open(path) as file:
-        schema = file.schema_arrow
-    to_label = _label_names(schema)
-    paths = ((row["image"] or {}).get("path") or "" for row in _rows(path, ["image.path"]))
-    class_of_path = official_classes(paths) if "class_label" not in schema.names else lambda _: UNKNOWN_CLASS
-    for number, row in enumerate(_rows(path)):
-        image = row["image"] or {}
-        name = image.get("path") or f"{path.name}, row {number}"
-        label = _label(row["label"], to_label, name)
-        yield NewImage(
-            data=image.get("bytes") or b"",
-            label=label,
-            class_label=_class(row["class_label"], name) if "class_label" in row else class_of_path(name),
-            split=_split(row.get("split"), name, path),
-            path=name,
-            seed=row.get("seed"),
-            provenance=json.loads(row.get("provenance") or "{}"),
-            original=Original.of_row(row),
-            **{column: row.get(column) or "" for column in _KEPT},
-        )
+def _file_split(file: str, path: Path) -> str | None:
+    """From the outermost split folder in the source, else a word of the file's name, else the folder the file lies in."""
+    stem = PurePosixPath(file or path.name).stem.lower()
+    words = re.split(r"[-_. ]", stem)
+    of_name = next((split for word in words if (split := split_of(word))), None)
+    return split_in_path(file) or of_name or (split_of(path.parent.name) if not file else None)
 
-
-def _community_forensics(path: Path) -> Iterator[NewImage]:
-    """The columns of OwensLab/CommunityForensics, -Small and -Eval; `nsfw_flag` is a string in the last."""
-    for row in _rows(path):
-        name = row["image_name"]
-        yield NewImage(
-            data=row["image_data"] or b"",
-            label=_label(row["label"], {}, name),
-            split=_split(row.get("split"), name, path),
-            path=name,
-            generator="" if row["label"] == REAL else row.get("model_name") or "",
-            prompt=row.get("prompt") or "",
-            architecture=row.get("architecture") or "",
-            real_source=row.get("real_source") or "",
-            subset=row.get("subset") or "",
-            family=row.get("family") or "",
-            provenance={"nsfw": str(row.get("nsfw_flag")).lower() == "true", "split": row.get("split") or ""},
-        )
-
-
-def _label_names(schema: pa.Schema) -> dict[int, int]:
-    """The file's own numbers → ours. `datasets` numbers folders by the alphabet, which makes FAKE 0 and REAL 1."""
-    try:
-        info = json.loads((schema.metadata or {})[b"huggingface"])
-        names = info["info"]["features"]["label"]["names"]
-    except (KeyError, TypeError, ValueError):
-        return {}
-    ours = [label_of(str(name)) for name in names]
-    return dict(enumerate(ours)) if None not in ours else {}
-
-
-def _label(value: Any, to_label: dict[int, int], name: str) -> int:
-    label = to_label.get(value, value)
-    if label not in (REAL, FAKE):
-        raise BadInput(f"{name} has the label {value!r}; it must be 0 (real) or 1 (fake).")
-    folder = next((told for part in name.split("/")[:-1] if (told := label_of(part)) is not None), label)
-    if folder != label:
-        raise BadInput(
-            f"{name} lies in a folder for the other label than its own, {label} ({'fake' if label else 'real'}); "
-            "0 must mean real and 1 fake."
-        )
-    return label
-
-
-def _class(value: Any, name: str) -> int:
-    return UNKNOWN_CLASS if value is None else int(value)
-
-
-def _split(value: str | None, name: str, path: Path) -> str:
-    """From the row's own split column, else a folder of its path, else a word in the file's name, else train."""
-    if value:
-        split = split_of(value)
-        if split is None:
-            raise BadInput(f"{name} is in the split {value!r}; train and test are known here.")
-        return split
-    words = [*name.split("/")[:-1], *path.stem.lower().replace("_", "-").replace(".", "-").split("-")]
-    return next((split for word in words if (split := split_of(word))), "train")

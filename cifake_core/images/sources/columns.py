@@ -1,0 +1,294 @@
+"""Which column of a table means what, and its cells as people write them: numbers, words, true and false, lists, gaps."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from cifake_core.errors import BadInput
+from cifake_core.images.schema import FAKE, ORIGINAL, REAL, UNKNOWN_CLASS, Original
+from cifake_core.images.sources import account as reasons
+from cifake_core.images.sources.account import printable
+from cifake_core.images.sources.found import Item, Question
+from cifake_core.images.sources.layout import label_in_path, numbers_sentence, split_in_path
+from cifake_core.images.sources.reading import Reading
+from cifake_core.images.sources.vocabulary import (
+    class_of,
+    how_to_say,
+    is_generator,
+    meaning_of,
+    number_in,
+    split_of,
+    tokens,
+)
+
+_KNOWN = {
+    "image": ("image", "img", "picture", "photo", "image_data", "image_bytes", "jpg", "jpeg", "png", "webp", "bytes", "file_name", "filename",
+              "file", "file_path", "filepath", "image_path", "img_path", "image_name", "img_name", "path", "images", "image_id", "id"),
+    "split": ("split", "partition"),
+    "class": ("class_label", "class_name", "class", "category", "object", "object_class", "fine_label", "coarse_label"),
+    "generator": ("generator", "model", "model_name", "generator_name", "source_model", "ai_model", "gen_model", "algorithm"),
+    "prompt": ("prompt", "caption", "text", "prompts"),
+    "seed": ("seed",),
+}  # fmt: skip
+_LABELS = ("label", "labels", "target", "targets", "y", "ground_truth", "real_or_fake", "real_fake", "fake_or_real", "answer", "cls")
+_MAYBE_LABELS = ("class", "category", "type", "source", "kind", "class_label", "class_name", "origin", "name")
+_SELDOM = ("architecture", "real_source", "subset", "family")
+_ARTIFACT = {"filename", "image_path", "target", "category"}  # ArtiFact's metadata.csv: target 0 real, 1 and more the kinds of fakes
+_TRUE, _FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
+
+
+@dataclass
+class Columns:
+    """The columns of one table by their role, and what its cells add up to as they are read."""
+
+    table: str  # name of the file, for sentences
+    names: tuple[str, ...]
+    reading: Reading
+    class_names: Mapping[str, list[str]] = field(default_factory=dict)  # column → names of its numbers (ClassLabel)
+    roles: dict[str, str] = field(default_factory=dict)
+    conventions: list[str] = field(default_factory=list)
+    candidates: list[str] = field(default_factory=list)  # several columns that could each be the label
+
+    def __post_init__(self) -> None:
+        for role in ("image", *list(_KNOWN)[1:], "label"):
+            chosen = self.reading.column(role)
+            if chosen is not None and chosen not in self.names:
+                raise BadInput(f"{self.table} has no column {chosen!r}; it has {', '.join(self.names[:12])}.")
+        lower = {name.lower().strip(): name for name in reversed(self.names)}
+        for role, known in _KNOWN.items():
+            found = self.reading.column(role) or next((lower[name] for name in known if name in lower), None)
+            if found is not None:
+                self.roles[role] = found
+        self._choose_label(lower)
+        self.open_names: Counter[str] = Counter()
+        self._artifact = set(self.names) >= _ARTIFACT and self.roles.get("label") == "target"
+
+    def _choose_label(self, lower: dict[str, str]) -> None:
+        """By the user, by name, or the one column that is named after a label ("is_fake", "Label_A")."""
+        if chosen := self.reading.column("label"):
+            self.roles["label"] = chosen
+            return
+        plain = [lower[name] for name in _LABELS if name in lower]
+        named = [name for name in self.names if _is_named_after_label(name)]
+        worded = [lower[n] for n in _MAYBE_LABELS if n in lower and self._says_labels(self.class_names.get(lower[n], ()))]
+        lettered = [name for name in self.names if name.lower().startswith("label") and name not in plain]
+        lettered = [name for name in lettered if self._says_labels(self.class_names.get(name, ()))] or lettered
+        for group in (plain[:1], named, worded, lettered):
+            if len(group) == 1:
+                self.roles["label"] = group[0]
+                break
+            if group:
+                self.candidates = group
+                break
+        if self.reading.one_label is not None and not self._says_labels(self.class_names.get(self.roles.get("label", ""), ())):
+            self.roles.setdefault("class", self.roles.get("label", ""))  # CIFAR-10's own label is a class
+            self.roles.pop("label", None)
+            self.candidates = []
+        if self.roles.get("class") in ("", self.roles.get("label")):
+            self.roles.pop("class", None)
+
+    def offer_label(self, values: Mapping[str, Iterable[Any]]) -> None:
+        """Takes a column of words, such as class or source, as the label if all its words say one; `values` are some cells of each."""
+        if "label" in self.roles or self.candidates or self.reading.one_label is not None:
+            return
+        for name in self.names:
+            words = [cell for cell in values.get(name, ()) if cell not in (None, "")]
+            if name.lower() in _MAYBE_LABELS and words and self._says_labels(words):
+                self.roles["label"] = name
+                self.roles = {role: column for role, column in self.roles.items() if column != name or role == "label"}
+                return
+
+    def _says_labels(self, words: Iterable[Any]) -> bool:
+        """Whether there are words, and each says real or fake."""
+        words = [word for word in words if isinstance(word, str)]
+        return bool(words) and all(self.reading.vocabulary.meaning(word).label is not None for word in words)
+
+    # --- cells
+
+    def item(self, row: Mapping[str, Any], path: str, split: str | None) -> Item:
+        """One row as an Item; `split` is what the file's own name says. Raises BadInput where a cell contradicts the picture's folder."""
+        name, label, problem = self._label(row)
+        in_path = label_in_path(path)
+        if label is not None and in_path not in (None, label) and self.reading.one_label is None:
+            raise BadInput(
+                f"{printable(path)} lies in a folder for the other label than its own, {name or label} (read as {('real', 'fake')[label]}); "
+                "say what the numbers or names mean, for example --label-names fake,real."
+            )
+        class_label, class_name = self._class(row)
+        generator = text_of(self._cell(row, "generator"))
+        if not generator and label == FAKE and meaning_of(name).strength == 1 and is_generator(name):
+            generator = name
+        provenance = _provenance(row)
+        if class_name and class_label == UNKNOWN_CLASS:
+            provenance["class"] = class_name
+        seed = whole_number(self._cell(row, "seed"))
+        if seed is None and text_of(self._cell(row, "seed")):
+            provenance["seed"] = text_of(self._cell(row, "seed"))
+        where = self._split(row, path, split)
+        held_out = row.get("validation") is True and where == "train"
+        return Item(
+            path, label, name, "validation" if held_out else where, class_label, class_name, generator if label != REAL else "",
+            prompt=text_of(self._cell(row, "prompt")), seed=seed, provenance=provenance, held_out=held_out, problem=problem, original=_original(row),
+            **{column: text_of(row.get(column)) for column in _SELDOM},
+        )  # fmt: skip
+
+    def _cell(self, row: Mapping[str, Any], role: str) -> Any:
+        """The cell of a role, a ClassLabel's number as its name."""
+        column = self.roles.get(role)
+        value = row.get(column) if column else None
+        names, number = self.class_names.get(column or "", ()), whole_number(value)
+        return names[number] if names and number is not None and 0 <= number < len(names) else value
+
+    def _label(self, row: Mapping[str, Any]) -> tuple[str, int | None, tuple[str, str] | None]:
+        """(name, label, problem): the label None and no problem means that the name must be asked about."""
+        if self.reading.one_label is not None:
+            return self.reading.label, self.reading.one_label, None
+        column = self.roles.get("label", "")
+        value = row.get(column)
+        number = whole_number(value)
+        said_numbers = self.reading.label_names
+        name = text_of(said_numbers[number] if said_numbers and number is not None and 0 <= number < len(said_numbers) else self._cell(row, "label"))
+        if name == "" or (number is not None and number < 0):
+            return name, None, (reasons.UNLABELLED, name or "empty")
+        meaning = self.reading.vocabulary.meaning(name)
+        label = meaning.label if meaning.label is not None else self._number_label(column, name, number)
+        if label is None:
+            self.open_names[printable(name)] += 1
+        return name, label, None
+
+    def _number_label(self, column: str, name: str, number: int | None) -> int | None:
+        """The label of a number or a truth value: by the column's own name ("is_real"), by ArtiFact's rule, or by the convention 1 = fake."""
+        word = name.lower()
+        number = 1 if word in _TRUE else 0 if word in _FALSE else number_in(name) if number is None else number
+        if self._artifact and number is not None:
+            self._say("In ArtiFact's metadata.csv target 0 means real; 1 and more, the kinds of fakes, were read as fake.")
+            return FAKE if number else REAL
+        if number not in (REAL, FAKE) or self.class_names.get(column):
+            return None
+        of_column = meaning_of(column.removeprefix("is_"))
+        if of_column.label is not None:
+            self._say(f"The column {printable(column)!r} says what 1 means: {('real', 'fake')[of_column.label]}.")
+            return number if of_column.label == FAKE else 1 - number
+        self._say(numbers_sentence(()))
+        return number
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self.conventions:
+            self.conventions.append(sentence)
+
+    def _class(self, row: Mapping[str, Any]) -> tuple[int, str]:
+        """(place in CLASSES or unknown, the name as the source has it). Only our own column class_label holds numbers of CLASSES."""
+        value = self._cell(row, "class")
+        number = whole_number(value)
+        if number is not None and self.roles["class"].lower() == "class_label":
+            return number, ""
+        name = text_of(value)
+        return (class_of(name), name) if name else (UNKNOWN_CLASS, "")
+
+    def _split(self, row: Mapping[str, Any], path: str, of_file: str | None) -> str:
+        """The row's own column decides; then, of the file's name and the picture's folders, whichever keeps it out of train."""
+        if value := text_of(self._cell(row, "split")):
+            split = split_of(value)
+            if split is None:
+                raise BadInput(f"{printable(path)} is in the split {value!r}; train, validation and test are known here.")
+            return split
+        said = {of_file, split_in_path(path)} - {None}
+        if len(said) > 1:
+            self._say("The names of files and the folders of their pictures name different splits; a picture that either puts into test stays out of train.")
+        return next((split for split in ("test", "validation") if split in said), "train")
+
+    def questions(self, total: int, unlabelled: int) -> tuple[Question, ...]:
+        """What must be answered before the pictures of this table can be labelled."""
+        table = printable(self.table)
+        if self.reading.one_label is not None:
+            return ()
+        if self.candidates:
+            choices = ", ".join(map(repr, map(printable, self.candidates)))
+            return (Question("columns", f"{table} has several columns that could be the label, {choices}; choose one, for example --columns label={self.candidates[0]}."),)
+        if "label" not in self.roles:
+            shown = ", ".join(map(printable, self.names[:10]))
+            return (Question("columns", f"{table} has no column that says real or fake (its columns: {shown}); name it with --columns label=COLUMN, or add --label real or --label fake."),)
+        if self.open_names:
+            names = [name for name, _ in self.open_names.most_common()]
+            return (Question("labels", f"In {table}, {how_to_say(names)}.", dict(self.open_names)),)
+        if total and unlabelled == total:
+            return (Question("columns", f"All {total:,} labels of {table} are missing or −1, as in a test set whose answers are kept back; give files with labels, or add --label real or --label fake."),)
+        return ()
+
+
+def _is_named_after_label(column: str) -> bool:
+    """ "fake", "is_ai_generated", "isReal": a column of numbers or truth values whose name says what 1 means."""
+    words = [word for word in tokens(column) if word not in ("is", "label", "flag")]
+    return bool(words) and all(meaning_of(word).strength == 3 for word in words) and meaning_of(column).label is not None
+
+
+def whole_number(value: Any) -> int | None:
+    """An int for 3, 3.0 and "3"; None for truth values, gaps and everything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) and value == int(value) else None
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text) if text.removeprefix("-").isdecimal() and len(text) < 19 else number_in(text)
+    return whole_number(value[0]) if isinstance(value, list) and len(value) == 1 else None
+
+
+def text_of(value: Any) -> str:
+    """The cell as text: "" for a gap, a list's parts joined, whole floats without their ".0"."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    if isinstance(value, list | tuple):
+        return "; ".join(filter(None, map(text_of, value)))
+    number = whole_number(value) if isinstance(value, float) else None
+    return str(value if number is None else number).strip()
+
+
+def _original(row: Mapping[str, Any]) -> Original | None:
+    """What our own stored Parquet says of the file before it was shrunk; a stranger's column of such a name is none."""
+    own = all(f"original_{name}" in row for name in ORIGINAL) and isinstance(row["original_width"], int)
+    return Original.of_row(dict(row)) if own else None
+
+
+def _provenance(row: Mapping[str, Any]) -> dict:
+    """What our own stored Parquet keeps of an image."""
+    try:
+        known = json.loads(row.get("provenance") or "{}")
+    except (TypeError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def names_in_metadata(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
+    """Column → ClassLabel names, from what Hugging Face's `datasets` writes into a file's schema."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {column: list(map(str, told["names"])) for column, told in features.items() if isinstance(told, dict) and told.get("names")}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def names_in_card(card: str) -> dict[str, list[str]]:
+    """Column → ClassLabel names, from the head of a Hugging Face dataset card (README.md)."""
+    parts = card.split("---\n", 2)
+    try:
+        told = yaml.safe_load(parts[1]) if card.startswith("---") and len(parts) == 3 else {}
+        infos = told.get("dataset_info") or []
+        features = [f for info in (infos if isinstance(infos, list) else [infos]) for f in info.get("features", [])]
+        found = {}
+        for feature in features:
+            names = feature["dtype"]["class_label"]["names"] if isinstance(feature.get("dtype"), dict) and "class_label" in feature["dtype"] else None
+            if names:
+                found[feature["name"]] = [str(names[key]) for key in sorted(names, key=int)] if isinstance(names, dict) else list(map(str, names))
+        return found
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
+        return {}
