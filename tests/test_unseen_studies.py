@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from cifake_core.detectors import runs
 from cifake_core.errors import BadInput, Cancelled, Refused
 from cifake_core.images.building import new_image_set
 from cifake_core.images.codec import encode_jpeg, encode_png
@@ -233,6 +234,15 @@ def test_runs_are_scored_on_generators_they_never_met_beside_their_own_test_set(
         assert row["n_reals"] == 100
     assert result["spread"]["found"]["n"] == 2
     assert [study["study"] for study in shelves.studies(lab, "transfer")] == [result["study"]]
+
+
+def test_only_runs_of_the_dataset_itself_are_transferred(lab):
+    new_image_set(lab, "other", [NewImage(encode_png(drawn(0, n % 10, n)), 0, n % 10, "test") for n in range(5)])
+    with pytest.raises(Refused, match="No network has been trained on 'other'"):
+        StudyTransfer("other", "many").run(Context(lab))
+    (run, _) = (found.id for found in runs.runs(lab))
+    with pytest.raises(BadInput, match="was not trained on 'other'"):
+        StudyTransfer("other", "many", run_ids=(run,)).run(Context(lab))
 
 
 def test_listing_studies_does_not_load_torch():

@@ -1,0 +1,120 @@
+"""What a study's detectors learn from: the rows they are given and the training reals, each with its weight, and nothing else."""
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from cifake_core.detectors import training
+from cifake_core.studies.unseen import features, fitting, recipes
+from cifake_core.studies.unseen.fitting import Bench, fit
+from cifake_core.studies.unseen.pools import Pool
+from tests.conftest import drawn
+
+
+def pictures(label: int, count: int, first: int) -> np.ndarray:
+    return np.stack([drawn(label, n % 10, first + n).transpose(2, 0, 1) for n in range(count)])
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    """Two generators of 12 and 6 images, and 20, 7 and 9 reals."""
+    fakes = pictures(1, 18, 0)
+    names = np.repeat(["a", "b"], [12, 6])
+    places = np.stack([np.ones(18, np.int64), np.arange(18)], axis=1)
+    reals = [pictures(0, count, first) for count, first in ((20, 0), (7, 100), (9, 200))]
+    ids = np.array([f"{n:064x}" for n in range(18)], dtype=object)
+    return Pool(fakes, names, ids, places, {"a": "f", "b": "f"}, *reals, places[:9], "photos", "digest")
+
+
+ROWS = np.array([1, 4, 13, 15, 17])
+
+
+def data_of(monkeypatch, pool, name, reals=0):
+    """What a classifier is given: numbers, labels, weights; and its scores, each an image's mean number."""
+    given = {}
+
+    def linear(x, labels, weight, _shrinkage):
+        given.update(x=x, labels=labels, weight=weight)
+        return lambda images: images.mean(axis=1)
+
+    monkeypatch.setattr(fitting, "_linear", linear)
+    given["scores"] = fit(Bench(pool), ROWS, recipes.named(name), seed=3, reals=reals)
+    return given
+
+
+def test_a_detector_does_not_change_with_fakes_or_reals_it_is_not_given(pool, monkeypatch):
+    given, bench = data_of(monkeypatch, pool, "residual"), Bench(pool)
+    fakes, train = (bench.features(part, ("residuals",)) for part in ("fakes", "train_reals"))
+    assert np.array_equal(given["x"][given["labels"]], fakes[ROWS])
+    assert np.array_equal(given["x"][~given["labels"]], train)
+    for part in ("fakes", "threshold_reals", "test_reals"):
+        assert np.allclose(getattr(given["scores"], part), bench.features(part, ("residuals",)).mean(axis=1))
+    few = data_of(monkeypatch, pool, "residual", reals=8)
+    chosen = few["x"][~few["labels"]]
+    assert len(chosen) == len(np.unique(chosen, axis=0)) == 8
+    assert all((train == row).all(axis=1).any() for row in chosen)
+
+
+def test_copies_of_the_training_images_keep_their_labels_and_weights(pool, monkeypatch):
+    given, bench = data_of(monkeypatch, pool, "residual-augmented"), Bench(pool)
+    names = ("", *recipes.named("residual-augmented").augment)
+    assert given["labels"].sum() == len(names) * len(ROWS)
+    assert (~given["labels"]).sum() == len(names) * 20
+    expected = [bench.features(part, ("residuals",), name)[rows] for part, rows in (("fakes", ROWS), ("train_reals", slice(None))) for name in names]
+    assert np.array_equal(given["x"], np.concatenate(expected))
+    of = {name: given["weight"][: len(names) * len(ROWS)][np.tile(pool.generators[ROWS], len(names)) == name].sum() for name in "ab"}
+    assert of["a"] == pytest.approx(of["b"])
+    assert given["weight"][given["labels"]].sum() == pytest.approx(given["weight"][~given["labels"]].sum())
+
+
+def test_without_balance_every_image_weighs_alike(pool, monkeypatch):
+    assert (data_of(monkeypatch, pool, "residual-uneven")["weight"] == 1).all()
+
+
+def test_the_linear_detector_s_logits_are_those_of_scikit_learn():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 5)) @ random.normal(size=(5, 5))
+    labels = random.random(400) < 0.3
+    x[labels] += 0.7
+    twice = random.random(400) < 0.5
+    ours = fitting._linear(x, labels, np.where(twice, 2.0, 1.0), 0.0)(x)
+    repeated = np.r_[np.arange(400), np.flatnonzero(twice)]
+    model = LinearDiscriminantAnalysis(solver="lsqr", priors=[0.5, 0.5]).fit(x[repeated], labels[repeated])
+    assert ours == pytest.approx(model.decision_function(x), abs=1e-3)
+    alone = fitting._linear(x, labels, np.ones(400), 1.0)(x)  # only variances are left of the covariance
+    means = [x[side].mean(axis=0) for side in (labels, ~labels)]
+    variance = (x[labels].var(axis=0) + x[~labels].var(axis=0)) / 2
+    assert alone == pytest.approx((x - (means[0] + means[1]) / 2) @ ((means[0] - means[1]) / variance), abs=0.01)
+
+
+def test_a_network_of_a_study_learns_from_the_rows_it_is_given_and_the_training_reals(pool, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    given = {}
+
+    def learn(data, settings, *_):
+        given.update(data=data, settings=settings)
+        raise Stop
+
+    monkeypatch.setattr(training, "fit", learn)
+    with pytest.raises(Stop):
+        fit(Bench(pool), ROWS, recipes.named("network"), seed=3)
+    train, validation = given["data"].train, given["data"].validation
+    assert (len(train), len(validation)) == (23, 2)
+    assert not set(train.rows) & set(validation.rows)
+    label_of = {picture.tobytes(): label for part, label in ((pool.fakes[ROWS], 1), (pool.train_reals, 0)) for picture in part}
+    seen = [(np.ascontiguousarray(picture).tobytes(), label) for part in (train, validation) for picture, label in zip(part.pixels, part.labels, strict=True)]
+    assert dict(seen) == label_of
+    assert len(seen) == len(label_of)
+    assert given["settings"].seed == 3
+
+
+def test_features_kept_on_disk_are_those_of_the_same_pool(pool, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    other = replace(pool, fakes=pool.fakes[::-1], digest="another digest")
+    first = Bench(pool, tmp_path).features("fakes", ("values",))
+    assert np.array_equal(Bench(other, tmp_path).features("fakes", ("values",)), first[::-1])
+    monkeypatch.setattr(features, "measured", None)
+    assert np.array_equal(Bench(pool, tmp_path).features("fakes", ("values",)), first)
