@@ -215,10 +215,11 @@ class Slot:
 
     def mutate(self, entry: Mutation) -> None:
         path = self.copy / entry.file
-        path.write_text(entry.applied((ROOT / entry.file).read_text(encoding="utf-8")), encoding="utf-8")
+        self.unbroken = path.read_text(encoding="utf-8")  # of the copy: the working tree may be edited meanwhile
+        path.write_text(entry.applied(self.unbroken), encoding="utf-8")
 
     def restore(self, entry: Mutation) -> None:
-        shutil.copyfile(ROOT / entry.file, self.copy / entry.file)
+        (self.copy / entry.file).write_text(self.unbroken, encoding="utf-8")
 
     def close(self) -> None:
         if self.pid:

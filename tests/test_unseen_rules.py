@@ -184,6 +184,7 @@ def test_scaling_learns_from_as_many_images_as_it_says_of_generators_that_are_ju
     assert sorted(len(one["learned"]) for one in fits) == sorted(unit["n_fakes"] for unit in units)
     for point in result["points"]:
         for repeat in point["repeats"]:
+            assert set(shelves.scores_of(many, result["study"], repeat["unit"])["generator"]) == held_out
             wanted = point["images"] or 24 * point["k"]
             assert (len(repeat["learned_from"]), repeat["n_fakes"]) == (point["k"], wanted)
             assert set(repeat["learned_from"]) <= set(result["trained_from"])
