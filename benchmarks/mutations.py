@@ -298,12 +298,13 @@ def try_all(entries: list[Mutation], jobs: int, told) -> None:
     try:
         slots += [Slot(number, base) for number in range(jobs)]
         warm()
+        prints = {entry.id: fingerprint(entry) for entry in entries}
         unbroken = baseline(slots, entries)
         ready = []
         for entry in entries:
             wrong = fails_unbroken(entry, unbroken)
             if wrong or not entry.tests:
-                told(entry, Outcome(ERROR if wrong else EQUIVALENT, wrong or entry.equivalent, 0.0, fingerprint(entry)))
+                told(entry, Outcome(ERROR if wrong else EQUIVALENT, wrong or entry.equivalent, 0.0, prints[entry.id]))
             else:
                 ready.append(entry)
 
@@ -315,7 +316,7 @@ def try_all(entries: list[Mutation], jobs: int, told) -> None:
         def end(slot: Slot, entry: Mutation, result: dict) -> None:
             slot.restore(entry)
             status, detail = judged(entry, result, slot.tail())
-            told(entry, Outcome(status, detail, round(result["wall_s"], 1), fingerprint(entry)))
+            told(entry, Outcome(status, detail, round(result["wall_s"], 1), prints[entry.id]))
 
         in_slots(slots, ready, start, end)
     finally:
