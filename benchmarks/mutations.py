@@ -353,16 +353,20 @@ def table(entries: list[Mutation], outcomes: dict[str, Outcome]) -> str:
     return "\n".join(rows)
 
 
-def remembered(path: Path, entries: list[Mutation]) -> dict[str, Outcome]:
-    """Outcomes of an earlier run that still hold: killed or equivalent, and nothing about them changed since."""
+def stored(path: Path) -> dict[str, Outcome]:
+    """The outcomes of earlier runs, of whatever entries."""
     if not path.exists():
         return {}
-    by_id = {entry.id: entry for entry in entries}
-    stored = {name: Outcome(**value) for name, value in json.loads(path.read_text())["outcomes"].items()}
+    return {name: Outcome(**value) for name, value in json.loads(path.read_text())["outcomes"].items()}
+
+
+def still_valid(outcomes: dict[str, Outcome], entries: list[Mutation]) -> dict[str, Outcome]:
+    """Those of these entries that were killed or equivalent and about which nothing changed since."""
+    done = {name for name, outcome in outcomes.items() if outcome.status in (KILLED, EQUIVALENT)}
     return {
-        name: outcome
-        for name, outcome in stored.items()
-        if name in by_id and outcome.status in (KILLED, EQUIVALENT) and outcome.fingerprint == fingerprint(by_id[name])
+        entry.id: outcomes[entry.id]
+        for entry in entries
+        if entry.id in done and outcomes[entry.id].fingerprint == fingerprint(entry)
     }
 
 
@@ -392,15 +396,18 @@ def main() -> int:
     if options.check:
         print(f"{len(entries)} mutations, {len(wrong)} do not fit the code.")
         return int(bool(wrong))
-    outcomes = remembered(options.results, entries) if options.resume else {}
+    earlier = stored(options.results)
+    outcomes = still_valid(earlier, [entry for entry in entries if entry.id not in wrong]) if options.resume else {}
     entries_left = [entry for entry in entries if entry.id not in outcomes and entry.id not in wrong]
 
     def told(entry: Mutation, outcome: Outcome) -> None:
         outcomes[entry.id] = outcome
         print(f"{outcome.status:10} {outcome.seconds:6.1f} s  {entry.area}/{entry.id}  {outcome.detail}", flush=True)
         options.results.parent.mkdir(parents=True, exist_ok=True)
-        stored = {"outcomes": {name: dataclasses.asdict(value) for name, value in outcomes.items()}}
-        options.results.write_text(json.dumps(stored, indent=1))
+        every = earlier | outcomes  # other areas' results stay in the file
+        options.results.write_text(
+            json.dumps({"outcomes": {name: dataclasses.asdict(value) for name, value in every.items()}}, indent=1)
+        )
 
     if entries_left:
         try_all(entries_left, max(1, options.jobs), told)

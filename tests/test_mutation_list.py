@@ -82,3 +82,24 @@ def test_tests_that_fail_or_are_skipped_without_the_mutation_are_an_error(runner
     assert "fails without" in runner.fails_unbroken(entry(runner), {node: ("passed", 1.0), node + "2": ("failed", 1.0)})
     assert "was not run" in runner.fails_unbroken(entry(runner), {node: ("skipped", 0.0)})
     assert "was not run" in runner.fails_unbroken(entry(runner, tests=(node,)), {node + "_more": ("passed", 1.0)})
+
+
+def test_an_outcome_holds_until_the_entry_the_code_or_the_tests_change(runner, tmp_path, monkeypatch):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "code.py").write_text("x = 1\n")
+    (tmp_path / "tests" / "test_code.py").write_text("def test_it():\n    pass\n")
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    plain = entry(runner)
+
+    def valid(status="killed", of=plain, now=plain):
+        return bool(runner.still_valid({"i": runner.Outcome(status, "", 1.0, before or runner.fingerprint(of))}, [now]))
+
+    before = ""
+    assert valid()
+    assert valid("equivalent")
+    assert not valid("survived")
+    assert not valid("error")
+    assert not valid(now=entry(runner, new="3"))
+    before = runner.fingerprint(plain)
+    (tmp_path / "code.py").write_text("x = 1  # edited\n")
+    assert not valid()

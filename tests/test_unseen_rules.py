@@ -228,6 +228,15 @@ def test_generators_that_belong_together_share_a_side_whatever_the_seed():
         assert sorted(hands[0] | hands[1]) == sorted(GENERATORS)
 
 
+def test_a_diverse_subset_takes_from_each_family_in_turn():
+    families = {f"{family}{n}": family for family, count in (("large", 9), ("small", 2), ("single", 1)) for n in range(count)}
+    for seed in range(8):
+        chosen = splitting.subset(sorted(families), families, 4, "diverse", np.random.default_rng(seed))
+        count = {family: sum(families[name] == family for name in chosen) for family in ("large", "small", "single")}
+        assert count["single"] == 1
+        assert sorted((count["large"], count["small"])) == [1, 2]
+
+
 # ---- judging
 
 
@@ -253,6 +262,7 @@ def test_a_macro_average_weighs_a_small_generator_like_a_large_one():
     found = judging.summary(scores, {"large": np.arange(90), "small": np.arange(90, 100)})
     assert found["macro"]["auc"]["value"] == found["macro"]["recall_at_half"]["value"] == 0.5
     assert found["pooled"]["auc"]["value"] == 0.9
+    assert found["pooled"]["accuracy"]["value"] == pytest.approx(0.45)  # no real is cleared; of all images .75 are right
     assert found["macro"]["recall_at_half"]["low"] == 0  # over generators
     assert found["macro"]["recall_at_half"]["high"] == 1
 
