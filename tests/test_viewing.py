@@ -75,6 +75,14 @@ def test_the_mean_of_kept_maps_is_the_mean_of_what_lies_there(lab, run):
     assert found["some"].images == 3
 
 
+def test_a_mean_of_fewer_than_twenty_images_is_marked_in_words_and_in_json():
+    few, many = (averages.MeanMap(np.full((2, 2), 0.5, np.float32), n, 100, 1) for n in (19, 20))
+    assert (few.few, many.few) == (True, False)
+    assert few.note == "few images (19, below 20): what shows may be one image's accident"
+    assert many.note == ""
+    assert few.as_dict() == {"images": 19, "of": 100, "without_evidence": 1, "few": True, "note": few.note, "heat": [[0.5, 0.5], [0.5, 0.5]]}
+
+
 def test_nought_lies_in_the_middle_of_a_diverging_palette_and_the_range_cuts_both_sides():
     values = np.array([-1, -0.5, 0, 0.5, 1])
     assert overlay.levels(values, *viewing.limits(True, 0.2, 1.0)).tolist() == [0, 64, 128, 191, 255]
@@ -199,6 +207,6 @@ def test_the_sentence_on_the_rim_follows_the_intervals():
 def test_every_method_can_be_asked_on_random_weights_too():
     names = methods.names(untrained=True)
     assert "gradcam@random" in names
-    assert "randomcam@random" not in names
-    assert len(names) == 2 * len(methods.names()) - 1
+    assert not {f"{name}@random" for name in methods.BASELINES} & set(names)
+    assert len(names) == 2 * len(methods.names()) - len(methods.BASELINES)
     assert len({methods.title(name) for name in names}) == len(names)

@@ -10,6 +10,8 @@ from cifake_core.explanations.stored_maps import StoredMaps
 
 SAMPLE = 128  # images of a group that are mapped where none are kept; their mean moves by a few per cent from sample to sample
 
+FEW = 20  # images below which a mean is marked
+
 
 @dataclass(frozen=True)
 class MeanMap:
@@ -19,6 +21,22 @@ class MeanMap:
     images: int  # that were mapped
     of: int  # images of the group
     empty: int  # maps without evidence among them
+
+    @property
+    def few(self) -> bool:
+        """Whether so few images were mapped that one image's accident shows in the mean."""
+        return self.images < FEW
+
+    @property
+    def note(self) -> str:
+        """What is said beside a mean of few images; "" otherwise."""
+        if not self.few:
+            return ""
+        return f"few images ({self.images}, below {FEW}): what shows may be one image's accident"
+
+    def as_dict(self) -> dict:
+        named = {"images": self.images, "of": self.of, "without_evidence": self.empty, "few": self.few, "note": self.note}
+        return {**named, "heat": np.round(self.heat.astype(float), 4).tolist()}
 
 
 def mean_of_kept(kept: StoredMaps, groups: Mapping[str, np.ndarray]) -> dict[str, MeanMap]:

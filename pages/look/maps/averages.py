@@ -1,5 +1,7 @@
 """Mean maps: what is common to the maps of an outcome, of a class, or of the images selected."""
 
+import json
+
 import numpy as np
 import streamlit as st
 
@@ -21,7 +23,9 @@ def averages(view: View, rows: np.ndarray, look: Look) -> None:
     for asked in look.questions():
         if look.target == "both":
             st.markdown(f"What speaks for **{asked.target}**")
-        _pictures(cached.mean_maps_of(view.scores, groups, asked), across, look, asked)
+        found = cached.mean_maps_of(view.scores, groups, asked)
+        _pictures(found, across, look, asked)
+        _export(found, by, look, asked)
         _rim(view, asked)
     st.caption(
         f"{look.said()}. Each map is scaled to its own strongest place, then averaged, and the mean is stretched to its own range: "
@@ -40,12 +44,20 @@ def _pictures(found: dict, across: int, look: Look, asked) -> None:
         for column, (name, mean) in zip(st.columns(across), means[start : start + across], strict=False):
             whole = "" if mean.images == mean.of else f" of {mean.of:,}"
             none = f" · {mean.empty:,} without evidence" if mean.empty else ""
+            few = f" · {mean.note}" if mean.few else ""
             column.image(
                 map_picture(_stretched(mean.heat, signed), signed, look, 256 // mean.heat.shape[0]), output_format="PNG", width="stretch",
-                caption=f"{name}: {mean.images:,}{whole} images{none}", alt=f"mean map of {name} by {asked.method}",
+                caption=f"{name}: {mean.images:,}{whole} images{none}{few}", alt=f"mean map of {name} by {asked.method}",
             )  # fmt: skip
     with st.container(width=420):
         colour_bar(look, signed)
+
+
+def _export(found: dict, by: str, look: Look, asked) -> None:
+    """The means as numbers, each with its images and whether they are few."""
+    if found:
+        given = {"by": by, "settings": look.said(), "target": asked.target, "groups": {name: mean.as_dict() for name, mean in found.items()}}
+        st.download_button("Export as JSON", json.dumps(given), "mean-heatmaps.json", "application/json", icon=":material/download:", key=f"gradcam_mean_export_{asked.target}", type="tertiary")
 
 
 def _rim(view: View, asked) -> None:
