@@ -23,6 +23,7 @@ from cifake_core.detectors.networks import ConvNet
 from cifake_core.errors import BadInput
 
 AFTER_RELU, BEFORE_RELU = "relu", "raw"
+BOTH = "both"  # of the places, where an answer may have both side by side
 PLACES = {AFTER_RELU: "after ReLU", BEFORE_RELU: "before ReLU"}
 NO_RELU = ""  # of layers that no ReLU follows, and of methods that look at no layer
 TINY = 1e-7  # the `grad-cam` package's guard against division by nought
@@ -89,6 +90,12 @@ def place_at(network: nn.Module, layers: Iterable[str], place: str) -> str:
     """The place, or NO_RELU where none of the layers is followed by a ReLU."""
     checked_place(place)
     return place if type(network) is ConvNet or any(_rectified(network, layer) for layer in layers) else NO_RELU
+
+
+def places_at(network: nn.Module, layers: Iterable[str], place: str) -> list[str]:
+    """The same for `place` or BOTH: each place once, after the ReLU first."""
+    asked = (AFTER_RELU, BEFORE_RELU) if place == BOTH else (place,)
+    return list(dict.fromkeys(place_at(network, layers, one) for one in asked))
 
 
 def observable(network: nn.Module, place: str) -> nn.Module:

@@ -1,18 +1,18 @@
 """Does a map show what the network used? Measures of maps against the network's own answers, one number an image.
 
-It is given a way to score images and knows no files. Deletion, insertion: Petsiuk et al. 2018; ROAD: Rong et al. 2022,
-from the `grad-cam` package; sensitivity-n: Ancona et al. 2018. All of them remove pixels, so what a network makes of
-holes enters every one; a measure means something only beside the same measure of RandomCAM.
+It is given a way to score images and knows no files. Deletion, insertion: Petsiuk et al. 2018; ROAD: Rong et al. 2022;
+sensitivity-n: Ancona et al. 2018. All of them remove pixels, so what a network makes of holes enters every one; a measure
+means something only beside the same measure of a map that knows nothing.
 """
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.special import expit
 from scipy.stats import rankdata
+
+from cifake_core.explanations.imputation import impute
 
 Score = Callable[[np.ndarray], np.ndarray]  # images float32 (m, 3, H, W) in [0, 1] → logits (m,)
 
@@ -67,18 +67,16 @@ def road(
     """ROAD combined (n,): mean fall of the explained logit without the most relevant pixels less that without the least,
     halved; the holes are filled from their surroundings, so that their shape tells nothing. High where the map is right.
 
-    We differ: the package is given ranks, ties broken at random. Of a map that is mostly nought it would else remove all.
+    We differ: ties are broken at random. Of a map that is mostly nought the `grad-cam` package would remove all.
     """
-    from pytorch_grad_cam.metrics.road import ROADCombined
-
-    ranks = 1 - order_of(heat, seed).reshape(heat.shape).astype(np.float32) / heat[0].size
-    targets = [lambda output, sign=2.0 * label - 1: output * sign for label in explained.tolist()]
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scipy remarks on the package's sparse matrices
-        torch.manual_seed(seed)  # the filling is a little noisy
-        given = torch.from_numpy(np.ascontiguousarray(images, np.float32))
-        measured = ROADCombined(list(percentiles))(given, ranks, targets, lambda batch: torch.from_numpy(score(batch.numpy())))
-    return np.asarray(measured, np.float64)
+    places = order_of(heat, seed).reshape(heat.shape)
+    random, signs, differences = np.random.default_rng(seed), 2.0 * explained - 1, []
+    for percentile in percentiles:
+        left = int(np.ceil((heat[0].size - 1) * percentile / 100))  # pixels below that percentile
+        without_most = score(impute(images, places < heat[0].size - left, random))
+        without_least = score(impute(images, places >= left, random))
+        differences.append(signs * (without_least - without_most))
+    return np.mean(differences, axis=0) / 2
 
 
 def falls(score: Score, images: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

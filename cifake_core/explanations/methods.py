@@ -1,19 +1,23 @@
 """Every way to make a map, behind one call. It knows the methods; whether their maps deserve trust is trust.py's.
 
 Class activation maps come from the `grad-cam` package and are of feature maps after the ReLU, or before it where that is
-asked for; integrated gradients and occlusion come from captum. Two baselines go
-with them: RandomCAM, the same activations under random weights, and "<method>@random", the method on a network of the
+asked for; integrated gradients and occlusion come from captum. Baselines that know nothing go with them: RandomCAM, the
+same activations under random weights; random pixels and random windows, for methods that look at the input; and
+"<method>@random", the method on a network of the
 same architecture whose weights are drawn anew: a map that looks the same there shows the image, not what was learned.
 """
 
 import copy
 import warnings
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cifake_core.detectors import feature_maps
 from cifake_core.detectors.feature_maps import AFTER_RELU, NO_RELU
@@ -54,14 +58,17 @@ METHODS: dict[str, Method] = {
     "integratedgradients": Method("Integrated gradients", "Sums the gradient on the way from the image's mean colour to the image.", uses_layers=False),
     "occlusion": Method("Occlusion", "How much the score falls when a small window is covered with the image's mean colour.", 8, uses_layers=False),
     "randomcam": Method("RandomCAM", "The activations under random weights: what a map is worth that knows nothing."),
+    "randompixels": Method("Random pixels", "A random number for each pixel: what a map of the input is worth that knows nothing.", uses_layers=False),
+    "randomwindows": Method("Random windows", "Random numbers averaged as occlusion averages its windows: as smooth as its maps, knowing nothing.", uses_layers=False),
 }  # fmt: skip
+BASELINES = ("randomcam", "randompixels", "randomwindows")  # they know nothing of what was learned
 SLOW = ("eigencam", "scorecam", "ablationcam", "integratedgradients", "occlusion")  # below 200 images/s on two cores
 
 
 def names(with_baselines: bool = True, untrained: bool = False) -> tuple[str, ...]:
     """The methods' ids; `untrained` adds "<id>@random" for each that looks at what was learned."""
-    known = tuple(name for name in METHODS if with_baselines or name != "randomcam")
-    return known + tuple(name + RANDOM_WEIGHTS for name in known if untrained and name != "randomcam")
+    known = tuple(name for name in METHODS if with_baselines or name not in BASELINES)
+    return known + tuple(name + RANDOM_WEIGHTS for name in known if untrained and name not in BASELINES)
 
 
 def checked_method(method: str) -> str:
@@ -76,6 +83,14 @@ def title(method: str) -> str:
     """The method's name as papers write it."""
     base = METHODS[checked_method(method).removesuffix(RANDOM_WEIGHTS)].title
     return f"{base} on random weights" if method.endswith(RANDOM_WEIGHTS) else base
+
+
+def baseline_of(method: str) -> str:
+    """The map that knows nothing and has the method's resolution: what its maps must beat."""
+    base = checked_method(method).removesuffix(RANDOM_WEIGHTS)
+    if METHODS[base].uses_layers:
+        return "randomcam"
+    return "randomwindows" if base in ("occlusion", "randomwindows") else "randompixels"
 
 
 def uses_layers(method: str) -> bool:
@@ -156,7 +171,12 @@ def _labels(detector: Detector, pixels: np.ndarray, target: Target) -> np.ndarra
 
 def _at_input(detector: Detector, pixels: np.ndarray, method: str, target: Target, on_progress: Progress) -> Maps:
     cam.checked_target(target, len(pixels))
-    attribute = {"integratedgradients": _integrated_gradients, "occlusion": _occlusion}[method]
+    attribute = {
+        "integratedgradients": _integrated_gradients,
+        "occlusion": _occlusion,
+        "randompixels": _random_pixels,
+        "randomwindows": _random_windows,
+    }[method]
     parts, scales, batch = [], [], METHODS[method].batch
     with detector.lock, undisturbed(detector.network):
         detector.network.requires_grad_(False)
@@ -208,3 +228,23 @@ def _occlusion(network: nn.Module, images: Tensor) -> Tensor:
             perturbations_per_eval=32,
         )
     return given.mean(1)
+
+
+def _random_pixels(_network: nn.Module, images: Tensor) -> Tensor:
+    """Numbers in [−1, 1] drawn from each image itself: the same image has the same map, whoever asks. (N, H, W)."""
+    return _drawn(images, images.shape[2:])
+
+
+def _random_windows(_network: nn.Module, images: Tensor) -> Tensor:
+    """A random number for each of occlusion's windows, averaged over the windows that cover a pixel: (N, H, W)."""
+    lines, columns = ((size - WINDOW) // STRIDE + 1 for size in images.shape[2:])
+    drawn = _drawn(images, (lines, columns))[:, None]
+    kernel = torch.ones(1, 1, WINDOW, WINDOW, device=images.device)
+    total, windows = (functional.conv_transpose2d(given, kernel, stride=STRIDE) for given in (drawn, torch.ones_like(drawn)))
+    high, wide = (size - covered for size, covered in zip(images.shape[2:], total.shape[2:], strict=True))
+    return functional.pad(total / windows, (0, wide, 0, high))[:, 0]
+
+
+def _drawn(images: Tensor, size: Sequence[int]) -> Tensor:
+    rows = [np.random.default_rng(zlib.crc32(image.numpy().tobytes())) for image in images.cpu().contiguous()]
+    return images.new_tensor(np.stack([row.uniform(-1, 1, tuple(size)) for row in rows]))

@@ -1,31 +1,34 @@
-"""The step that asks how far a run's maps can be trusted: every method and layer over a sample, always beside RandomCAM.
+"""The step that asks how far a run's maps can be trusted: every method and layer over a sample, beside a map that knows nothing.
 
-bench.py measures; this puts the rows together and says in words what follows from their intervals.
+bench.py measures; this puts the rows together, each with its baseline at the same layer and place. What follows from the
+numbers is said by trust_words.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from cifake_core.detectors import feature_maps, loading, runs
-from cifake_core.detectors.feature_maps import AFTER_RELU
+from cifake_core.detectors.feature_maps import AFTER_RELU, BEFORE_RELU, BOTH, NO_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import convolution_names
 from cifake_core.errors import BadInput
 from cifake_core.explanations import cam, methods, studies
 from cifake_core.explanations.bench import NOISE, Bench, Measured
-from cifake_core.explanations.resampling import Mean, Resampled
+from cifake_core.explanations.comparing import corrected, paired_p
+from cifake_core.explanations.resampling import Resampled
+from cifake_core.explanations.trust_words import judged, overall
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
+from cifake_core.store.studies import CURRENT
 
-VERSION = 2  # 2: feature maps after the ReLU; those of version 1 were taken before it
-RANDOM = "randomcam"
+VERSION = CURRENT["trust"]
 DEFAULT_METHODS = (
     "gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "scorecam", "ablationcam",
     "integratedgradients", "occlusion",
 )  # fmt: skip
-SAME = 0.5  # a map this correlated with that of random weights shows the image more than the network
 
 
 @dataclass(frozen=True)
@@ -57,34 +60,37 @@ MEASURES: dict[str, Measure] = {
 class Trust:
     """Faithfulness, stability and sanity of maps over a sample of a part of the run's image set.
 
-    Where artefacts were planted (demo world), also whether maps find them. Each row is compared with RandomCAM at the
-    same layer, image by image.
+    Where artefacts were planted (demo world), also whether maps find them. Each row is compared image by image with the
+    map that knows nothing at the same layer and place, or at the input.
     """
 
     run_id: str
     methods: tuple[str, ...] = DEFAULT_METHODS
     layers: tuple[str, ...] = ()  # (): every convolution, each on its own
     split: str = "test"
-    n: int = 200  # images, half of each label; 0: all
-    road_n: int = 60  # of those, for ROAD, whose equations cost 50 ms an image and row
+    n: int = 1000  # images, half of each label; 0: all
+    road_n: int = 1000  # of those, for ROAD, which costs 10 ms an image and row
     seed: int = 0
-    place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU) or raw (before it)
+    place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU), raw (before it) or both
+    slow_n: int = 300  # of n, for the methods in methods.SLOW; 0: as many as for the others
 
     def __post_init__(self) -> None:
-        feature_maps.checked_place(self.place)
+        if self.place != BOTH:
+            feature_maps.checked_place(self.place)
         for name in ("methods", "layers"):
             given = getattr(self, name)
             object.__setattr__(self, name, tuple(dict.fromkeys((given,) if isinstance(given, str) else given)))
         for method in self.methods:
             methods.checked_method(method)
-        if not [method for method in self.methods if method != RANDOM]:
-            raise BadInput(f"No method is named beside {RANDOM}; name at least one, such as gradcam.")
-        if self.n < 0 or 0 < self.n < 20 or self.road_n < 0:
-            raise BadInput(f"A sample of {self.n} images says too little; take 20 or more, or 0 for all.")
+        if not set(self.methods) - set(methods.BASELINES):
+            raise BadInput(f"No method is named beside {', '.join(methods.BASELINES)}; name at least one, such as gradcam.")
+        if self.n < 0 or 0 < self.n < 20 or self.road_n < 0 or self.slow_n < 0 or 0 < self.slow_n < 20:
+            raise BadInput(f"A sample of {self.n} images ({self.slow_n} for slow methods) says too little; take 20 or more, or 0 for all.")
 
     def run(self, context: Context) -> dict:
-        """{"run", "split", "n", "rows": [{"method", "title", "layer", "measures", "against_random", "empty", "verdict"}],
-        "columns", "curves", "planted", "verdict", …}; see `docs` of each name in MEASURES. Kept, and read when asked again.
+        """{"run", "split", "n", "rows": [{"method", "title", "layer", "feature_map", "n", "measures", "against_random",
+        "baseline", "empty", "standing", "verdict"}], "places", "columns", "curves", "planted", "verdict", …}; see `docs` of each
+        name in MEASURES. Kept, and read when asked again.
         """
         run = runs.open_run(context.workspace, self.run_id)
         folder = studies.folder_of(context.workspace, "trust", VERSION, self, run)
@@ -93,107 +99,118 @@ class Trust:
         detector = loading.load(run)
         part = ImageSet.open(context.workspace, run.dataset).part(self.split)
         rows = studies.sample(part.labels, self.n, self.seed)
-        bench = Bench(detector, part, rows, self.seed, self.road_n, self.place)
+        bench = Bench(detector, part, rows, self.seed, self.road_n, self.slow_n)
         table, images, curves = [], [], []
         asked = list(self._asked(detector))
-        for done, (method, layer) in enumerate(asked):
+        for done, (method, layer, place) in enumerate(asked):
             context.on_progress(done, len(asked), f"Testing {methods.title(method)}{f' at {layer}' if layer else ''}")
-            measured = bench.measured(method, layer)
+            measured = bench.measured(method, layer, place)
             table.append(measured)
-            place = layer or methods.SIZE_OF_INPUT
-            curves.append({"method": method, "layer": place, **measured.curves})
-            images.append(pd.DataFrame({"image_id": part.image_ids[rows], "method": method, "layer": place, **measured.values}))
-        context.on_progress(len(asked), len(asked), "Comparing with RandomCAM")
-        lines = self._compared(table, bench)
+            named = {"method": method, "layer": layer or methods.SIZE_OF_INPUT, "feature_map": place}
+            curves.append({**named, **measured.curves})
+            images.append(pd.DataFrame({"image_id": part.image_ids[rows], **named, **measured.values}))
+        context.on_progress(len(asked), len(asked), "Comparing with maps that know nothing")
+        lines = compared(table, bench.resampled)
         result = {
+            "version": VERSION,
             "run": run.id,
             "dataset": run.dataset,
             "split": self.split,
-            "feature_map": feature_maps.place_at(detector.network, convolution_names(detector.network), self.place),
+            "feature_map": next((measured.place for measured in table if measured.layer), NO_RELU),  # the first, of both
             "n": len(rows),
             "road_n": bench.road_n,
+            "slow_n": bench.slow_n,
             "seed": self.seed,
             "planted": bool(bench.artefacts.known.any()),
             "columns": {name: vars(measure) for name, measure in MEASURES.items()},
             "rows": lines,
+            "comparisons": sum(gain["p"] is not None for line in lines for gain in line["against_random"].values()),
+            "places": both_places(table, lines, bench.resampled),
             "curves": curves,
-            "verdict": _overall(lines, len(rows)),
+            "verdict": overall(lines, len(rows)),
             "folder": str(folder.relative_to(context.workspace.home)),
             "versions": runs.versions(),
             "created_at": runs.now(),
         }
         return studies.keep(folder, result, pd.concat(images, ignore_index=True))
 
-    def _asked(self, detector: Detector) -> Iterator[tuple[str, str | None]]:
-        """RandomCAM first at each layer, then every method; None for methods that look at no layer."""
+    def _asked(self, detector: Detector) -> Iterator[tuple[str, str | None, str]]:
+        """(method, layer, place): the baselines first, then every method; no layer for methods that look at none."""
         every = self.layers or tuple(convolution_names(detector.network))
         layers = cam.checked_layers(detector.network, every)
-        for method in (RANDOM, *(m for m in self.methods if m != RANDOM)):
-            yield from ((method, layer) for layer in (layers if methods.uses_layers(method) else [None]))
-
-    def _compared(self, table: list[Measured], bench: Bench) -> list[dict]:
-        baselines = {measured.layer: measured for measured in table if measured.method == RANDOM}
-        last = list(baselines.values())[-1]
-        return [_row(measured, baselines.get(measured.layer, last), bench.resampled) for measured in table]
-
-
-# --- in words ---------------------------------------------------------------------------------------------------------
+        places = feature_maps.places_at(detector.network, layers, self.place)
+        chosen = [method for method in self.methods if method not in methods.BASELINES]
+        needed = {methods.baseline_of(method) for method in chosen} | (set(self.methods) & set(methods.BASELINES))
+        for method in (*(name for name in methods.BASELINES if name in needed), *chosen):
+            if not methods.uses_layers(method):
+                yield method, None, NO_RELU
+                continue
+            yield from ((method, layer, place) for place in places for layer in layers)
 
 
-def _row(measured: Measured, random: Measured, resampled: Resampled) -> dict:
-    means = {name: resampled.mean(values) for name, values in measured.values.items()}
-    gains = {
-        name: resampled.mean(MEASURES[name].better * (values - random.values[name]))
+def compared(table: list[Measured], resampled: Resampled) -> list[dict]:
+    """A line for each map, with its gains over its baseline; p values are corrected over all gains of the table."""
+    baselines = {(measured.method, measured.layer, measured.place): measured for measured in table}
+    lines = []
+    for measured in table:
+        random = baselines[methods.baseline_of(measured.method), measured.layer, measured.place]
+        lines.append(_line(measured, random, resampled))
+    _correct([gain for line in lines for gain in line["against_random"].values()])
+    return [line | judged(line, {name: MEASURES[name] for name in line["against_random"]}) for line in lines]
+
+
+def _line(measured: Measured, random: Measured, resampled: Resampled) -> dict:
+    is_baseline = measured.method in methods.BASELINES
+    gains = {} if is_baseline else {
+        name: _gain(MEASURES[name].better * (values - random.values[name]), resampled)
         for name, values in measured.values.items()
-        if MEASURES[name].better and measured.method != RANDOM
-    }
+        if MEASURES[name].better
+    }  # fmt: skip
     return {
         "method": measured.method,
         "title": methods.title(measured.method),
         "layer": measured.layer or methods.SIZE_OF_INPUT,
-        "measures": {name: mean.as_dict() for name, mean in means.items()},
-        "against_random": {name: gain.as_dict() for name, gain in gains.items()},  # above 0 = better than RandomCAM
+        "feature_map": measured.place,
+        "n": measured.n,
+        "measures": {name: resampled.mean(values).as_dict() for name, values in measured.values.items()},
+        "against_random": gains,  # above 0 = better than the baseline
+        "baseline": None if is_baseline else methods.title(random.method),
         "empty": measured.empty,
-        **_judged(measured, means, gains),
     }
 
 
-def _judged(measured: Measured, means: dict[str, Mean], gains: dict[str, Mean]) -> dict:
-    """{"standing": baseline, better, mixed, no better or worse; "verdict": one sentence} from the paired intervals."""
-    name = methods.title(measured.method)
-    name += f" at {measured.layer}" if measured.layer else ""
-    if measured.method == RANDOM:
-        return {"standing": "baseline", "verdict": f"{name} is the baseline: it knows nothing of what was learned."}
-    asked = [key for key in gains if MEASURES[key].faithful and gains[key].n]
-    better = [MEASURES[key].title for key in asked if gains[key].above]
-    worse = [MEASURES[key].title for key in asked if gains[key].below]
-    if len(better) >= 2 and not worse:
-        standing, said = "better", f"is better than random in {len(better)} of {len(asked)} measures ({_list(better)})"
-    elif len(worse) >= 2 and not better:
-        standing, said = "worse", f"is worse than random in {len(worse)} of {len(asked)} measures ({_list(worse)})"
-    elif better and worse:
-        standing, said = "mixed", f"is better than random in {_list(better)} but worse in {_list(worse)}"
-    else:
-        standing, said = "no better", "is no better than random"
-        said += f" ({_list(better)} alone speaks for it)" if better else ""
-    same = means.get("randomisation")
-    if same and same.estimate.low is not None and same.estimate.low > SAME:
-        said += f", and its maps hardly change when the weights are random (rank correlation {same.estimate.value:.2f}): it shows the image, not the network"
-    return {"standing": standing, "verdict": f"On this network {name} {said}."}
+def _gain(differences: np.ndarray, resampled: Resampled) -> dict:
+    """The mean of differences (n,) with its interval and the p value of the paired t-test; "p_holm" follows for all together."""
+    mean = resampled.mean(differences)
+    return {**mean.as_dict(), "p": paired_p(differences) if mean.n else None, "p_holm": None}
 
 
-def _overall(lines: list[dict], n: int) -> str:
-    """One sentence on the whole table."""
-    asked = [line for line in lines if line["standing"] != "baseline"]
-    good = [line for line in asked if line["standing"] == "better"]
-    if not good:
-        return f"On {n} images none of {len(asked)} maps is better than random under two measures without being worse under another."
-    best = max(good, key=lambda line: line["against_random"]["insertion"]["value"])
-    return (
-        f"On {n} images {len(good)} of {len(asked)} maps are better than random; "
-        f"the largest gain in insertion has {best['title']} at {best['layer']}."
-    )
+def _correct(gains: list[dict]) -> None:
+    """Fills in "p_holm": what is left of each p value when all of these comparisons are counted."""
+    counted = [gain for gain in gains if gain["p"] is not None]
+    for gain, p in zip(counted, corrected([gain["p"] for gain in counted]), strict=True):
+        gain["p_holm"] = float(p)
 
 
-def _list(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def both_places(table: list[Measured], lines: list[dict], resampled: Resampled) -> list[dict]:
+    """A row for each method and layer that was measured after the ReLU and before it: its standing and its gains over the
+    baseline at either place, and how much better it does after the ReLU, image by image, with a correction of its own.
+    """
+    at = {(m.method, m.layer, m.place): (m, line) for m, line in zip(table, lines, strict=True)}
+    rows = []
+    for (method, layer, place), (after, after_line) in at.items():
+        before, before_line = at.get((method, layer, BEFORE_RELU), (None, None))
+        if place != AFTER_RELU or before is None:
+            continue
+        better = {name: MEASURES[name].better for name in after.values if MEASURES[name].faithful}
+        rows.append({
+            "method": method,
+            "title": after_line["title"],
+            "layer": layer,
+            "standing": {AFTER_RELU: after_line["standing"], BEFORE_RELU: before_line["standing"]},
+            "measures": {p: {name: line["measures"][name] for name in better} for p, line in ((AFTER_RELU, after_line), (BEFORE_RELU, before_line))},
+            "against_random": {p: {name: line["against_random"].get(name) for name in better} for p, line in ((AFTER_RELU, after_line), (BEFORE_RELU, before_line))},
+            "after_over_before": {name: _gain(sign * (after.values[name] - before.values[name]), resampled) for name, sign in better.items()},
+        })  # fmt: skip
+    _correct([gain for row in rows for gain in row["after_over_before"].values()])
+    return rows

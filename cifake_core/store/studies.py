@@ -10,6 +10,11 @@ from cifake_core.store.workspace import Workspace
 
 RESULT = "result.json"
 
+# The version of a kind's results; raise it whenever a result or its sentences come out differently.
+# trust: 2 feature maps after the ReLU; 3 Holm's correction, baselines of the input, more images.
+# entity-test: 3 feature maps after the ReLU; 4 controls for place, outline and seam, reals and fakes apart.
+CURRENT = {"trust": 3, "entity-test": 4}
+
 
 def found(folder: Path) -> dict | None:
     """The result kept there, or None. Raises Damaged."""
@@ -23,3 +28,8 @@ def studies(workspace: Workspace, kind: str, run_id: str | None = None) -> list[
     folders = [record.parent for record in (workspace.home / "studies" / kind).glob(f"[!.]*/{artifacts.RECORD}")]
     results = [result for result in map(found, folders) if result and run_id in (None, result["run"])]
     return sorted(results, key=lambda result: result["created_at"], reverse=True)
+
+
+def is_current(kind: str, result: dict) -> bool:
+    """Whether a result was measured as it is today; what earlier versions concluded is not shown beside it."""
+    return result.get("version", 0) == CURRENT.get(kind, 0)
