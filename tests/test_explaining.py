@@ -67,22 +67,27 @@ def test_other_methods_and_several_layers_are_kept_too_and_a_limit_is_not(lab, r
 
 
 def test_trust_measures_each_method_beside_random_and_says_so_in_words(lab, run):
-    step = Trust(run.id, ("gradcam", "occlusion"), n=20, road_n=2)
+    step = Trust(run.id, ("gradcam", "occlusion"), n=24, road_n=2, slow_n=20)
     result = step.run(Context(lab))
     named = [(row["method"], row["layer"]) for row in result["rows"]]
     assert named == [
-        ("randomcam", "convolutions.0"), ("randomcam", "convolutions.1"),
+        ("randomcam", "convolutions.0"), ("randomcam", "convolutions.1"), ("randomwindows", "input"),
         ("gradcam", "convolutions.0"), ("gradcam", "convolutions.1"), ("occlusion", "input"),
     ]  # fmt: skip
     for row in result["rows"]:
         assert row["title"] in row["verdict"]
         assert {"deletion", "insertion", "road", "sensitivity_n", "sparsity", "stability", "randomisation"} <= set(row["measures"])
     assert result["rows"][0]["standing"] == "baseline"
-    assert result["rows"][2]["verdict"].startswith("On this network Grad-CAM at convolutions.0 is ")
-    assert result["rows"][2]["measures"]["road"]["n"] <= 2
+    assert result["rows"][3]["verdict"].startswith("On this network Grad-CAM at convolutions.0 is ")
+    assert result["rows"][3]["measures"]["road"]["n"] <= 2
+    assert [row["n"] for row in result["rows"]] == [24, 24, 24, 24, 24, 20]
+    gains = [gain for row in result["rows"] for gain in row["against_random"].values() if gain["p"] is not None]
+    assert result["comparisons"] == len(gains) > 12
+    assert all(gain["p"] <= gain["p_holm"] <= 1 for gain in gains)
+    assert result["places"] == []
     json.dumps(result, allow_nan=False)
     assert step.run(Context(lab))["created_at"] == result["created_at"]  # kept, not measured again
-    assert len(studies.images_of(lab, result)) == 20 * 5
+    assert len(studies.images_of(lab, result)) == 24 * 6
     assert studies.studies(lab, "trust", run.id)[0]["verdict"] == result["verdict"]
 
 
@@ -96,6 +101,10 @@ def test_the_entity_test_gives_every_figure_by_group_with_its_interval(lab, run,
     assert place["gradcam"]["area"]["all"]["value"] == pytest.approx(0.24, abs=0.01)
     assert place["gradcam"]["mass"]["all"]["low"] <= place["gradcam"]["mass"]["all"]["value"]
     assert len(result["need"]) == len(needing.pairs())
+    assert [row["floor"] for row in result["floor"]] == list(treating.FLOORS)
+    assert {row["region"]: set(row["above"]) for row in result["alone"]} == {key: {"flat", "outline", "permuted"} for key in ("entity", "background")}
+    assert {"real", "fake"} <= set(result["equal"][0]["excess_over_permuted"])
+    assert result["sentences"]["swap"].startswith("Swapped, with a seam in every picture")
     assert result["masks"]["quality"]["iou"]["n"] > 0
     assert result["claim"] in entity_words.CLAIM
     assert "200 images" in result["verdict"]
@@ -106,6 +115,36 @@ def test_the_entity_test_gives_every_figure_by_group_with_its_interval(lab, run,
     assert carried["verdict"] == result["verdict"]
     mass = place["gradcam"]["mass"]["all"]
     assert ("Grad-CAM: relevance on the entity", f"{mass['value']:.2%}", f"{mass['low']:.2%} – {mass['high']:.2%}", f"{mass['n']:,}") in explained.entity_lines(carried)
+
+
+def test_results_of_earlier_versions_are_left_out_of_the_report_and_said_to_be(lab, run):
+    from cifake_core.store import artifacts
+
+    with artifacts.whole_folder(lab.home / "studies" / "trust" / f"{run.id}-earlier") as folder:
+        artifacts.write_json(folder / "result.json", {"run": run.id, "split": "test", "n": 200, "created_at": "2026-11-01T00:00:00", "verdict": "no better", "rows": []})
+        artifacts.write_record(folder, {}, ["result.json"])
+    assert explained.of_run(lab, run.id, "test") == {"entity_test": None, "trust": None, "left_out": 1}
+    Trust(run.id, ("gradcam",), ("convolutions.1",), n=20, road_n=0).run(Context(lab))
+    now = explained.of_run(lab, run.id, "test")
+    assert (now["trust"]["n"], now["left_out"]) == (20, 1)
+    assert [line[:2] for line in explained.trust_lines(now["trust"])] == [("RandomCAM", "convolutions.1"), ("Grad-CAM", "convolutions.1")]
+
+
+def test_both_places_are_measured_side_by_side(lab, run, monkeypatch):
+    monkeypatch.setattr(entity, "QUALITY_IMAGES", 20)
+    result = EntityTest(run.id, masks="centre", methods=("gradcam", "occlusion"), n=20, place="both").run(Context(lab))
+    assert [(row["method"], row["feature_map"]) for row in result["place"]] == [
+        ("randomcam", "relu"), ("randomwindows", ""), ("gradcam", "relu"), ("occlusion", ""), ("randomcam", "raw"), ("gradcam", "raw"),
+    ]  # fmt: skip
+    assert result["feature_map"] == "relu"
+    after, before = result["place"][2], result["place"][5]
+    assert after["mass"]["all"]["value"] != before["mass"]["all"]["value"]
+    assert {"mass gradcam", "mass gradcam before ReLU", "permuted mass occlusion"} <= set(studies.images_of(lab, result))
+    trusted = Trust(run.id, ("gradcam",), ("convolutions.1",), n=20, road_n=0, place="both").run(Context(lab))
+    assert [(row["method"], row["feature_map"]) for row in trusted["rows"]] == [("randomcam", "relu"), ("randomcam", "raw"), ("gradcam", "relu"), ("gradcam", "raw")]
+    assert [row["method"] for row in trusted["places"]] == ["randomcam", "gradcam"]
+    assert set(trusted["places"][1]["after_over_before"]) == {"deletion", "insertion", "road", "sensitivity_n"}
+    json.dumps(trusted, allow_nan=False)
 
 
 def test_too_few_images_with_a_mask_are_refused(lab, run, tmp_path):
@@ -156,41 +195,6 @@ def test_partners_share_the_class_and_never_are_the_image_itself():
     assert (same[:5] != np.arange(5)).all()
     assert same[5:].tolist() == [-1, -1]
     assert (labels[same[:5]] == labels[:5]).all()
-
-
-def result_of(alone, excess, over, costs):
-    """The parts of a result that the verdict reads, with one interval each."""
-    estimate = lambda low, high: {"value": (low + high) / 2, "low": low, "high": high, "n": 100}  # noqa: E731
-    figure = {"all": estimate(0.4, 0.5)}
-    need = [{"treatment": "mean", "region": r, "auc": estimate(*alone)} for r in ("background", "entity")]
-    place = [
-        {"title": "RandomCAM", "mass": figure, "area": figure, "excess": figure, "excess_over_random": None},
-        {"title": "Grad-CAM", "mass": figure, "area": figure, "excess": {"all": estimate(*excess)}, "excess_over_random": {"all": estimate(*over)}},
-    ]  # fmt: skip
-    equal = [{"treatment": t, "entity_costs_more_logit": {"all": estimate(*costs)}} for t in ("mean", "blur")]
-    return {"need": need, "place": place, "equal": equal, "n": 1000, "masks": {"source": "truth", "quality": None}}
-
-
-def test_the_verdict_follows_the_intervals():
-    against = entity_words.verdict(result_of((0.7, 0.8), (0.1, 0.2), (0.1, 0.2), (0.3, 0.5)))
-    assert (against["entity_informs"], against["focus"]) == (True, "entity")
-    assert "first half of the paper's claim does not hold" in against["verdict"]
-    assert "second half does not hold" in against["verdict"]
-    with_it = entity_words.verdict(result_of((0.45, 0.55), (-0.2, -0.1), (-0.2, -0.1), (-0.5, -0.3)))
-    assert (with_it["entity_informs"], with_it["focus"]) == (False, "background")
-    assert "second half holds" in with_it["verdict"]
-    torn = entity_words.verdict(result_of((0.7, 0.8), (0.1, 0.2), (0.1, 0.2), (-0.5, -0.3)))
-    assert torn["focus"] is None
-    assert "not settled" in torn["verdict"]
-    open_ = entity_words.verdict(result_of((0.7, 0.8), (-0.1, 0.1), (0.1, 0.2), (-0.1, 0.1)))
-    assert open_["focus"] is None
-
-
-def test_a_verdict_from_rough_masks_says_so():
-    given = result_of((0.7, 0.8), (0.1, 0.2), (0.1, 0.2), (0.3, 0.5))
-    for iou, rough in ((0.4, True), (0.8, False)):
-        given["masks"] = {"source": "grabcut", "quality": {"iou": {"value": iou, "low": iou, "high": iou, "n": 9}}}
-        assert ("masks this rough" in entity_words.verdict(given)["verdict"]) == rough
 
 
 @pytest.mark.slow

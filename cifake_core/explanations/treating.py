@@ -17,6 +17,11 @@ TREATMENTS = {
     "high": "without its coarse shading (high-pass)",
 }
 
+FLOORS = {
+    "flat": "both regions replaced by their mean colours",
+    "outline": "two colours, the same in every image: the outline alone",
+}
+
 
 def treated(images: np.ndarray, masks: np.ndarray, treatment: str) -> np.ndarray:
     """The images with the masked pixels treated; a region that is empty changes nothing."""
@@ -44,20 +49,34 @@ def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
     return gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest", truncate=3)
 
 
-def equal_parts(entity: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """One part of each entity and one of each background, of equally many pixels: what a fair comparison removes.
+def halves(entity: np.ndarray) -> np.ndarray:
+    """Half the pixels (n,) of the smaller of entity and background, so that place and shape of a piece are free in both."""
+    inside = entity.sum((1, 2))
+    return np.minimum(inside, entity[0].size - inside) // 2
+
+
+def equal_parts(entity: np.ndarray, seed: int = 0, sizes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """One part of each entity and one of each background, of `sizes` (n,) pixels each (None: `halves`).
 
     A background is often twice as large as its entity, and losing more costs more. Each part is compact: the pixels of
     the region nearest to a random one well inside it.
     """
     parts = np.zeros((2, *entity.shape), bool)
     random = np.random.default_rng(seed)
-    for row, mask in enumerate(entity):
-        inside = int(mask.sum())
-        wanted = min(inside, mask.size - inside) // 2  # half, so that place and shape are free in the smaller one too
+    for row, (mask, wanted) in enumerate(zip(entity, halves(entity) if sizes is None else sizes, strict=True)):
         if wanted:
             parts[0, row], parts[1, row] = (_compact(region, wanted, random) for region in (mask, ~mask))
     return parts[0], parts[1]
+
+
+def flat_colours(images: np.ndarray, entity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colours (n, 3, 1, 1) of each entity and of each background."""
+    return mean_colour(images, entity), mean_colour(images, ~entity)
+
+
+def outlines(entity: np.ndarray, of_entity: np.ndarray, of_background: np.ndarray) -> np.ndarray:
+    """Images (n, 3, H, W) of two flat colours, each (n or 1, 3, 1, 1): nothing is left but the outline and the colours."""
+    return np.where(entity[:, None], of_entity, of_background).astype(np.float32)
 
 
 def _compact(region: np.ndarray, wanted: int, random: np.random.Generator) -> np.ndarray:

@@ -10,10 +10,17 @@ _NEED = ("mean", "blur", "low", "high")
 
 def of_run(workspace: Workspace, run_id: str, split: str) -> dict:
     """{"entity_test", "trust"}: the newest result of each kind over the most images, or None; each with its "feature_map".
+    "left_out": how many results of earlier versions there are, whose conclusions do not stand any more.
 
-    One whose feature maps were taken before the ReLU, as earlier versions did, only where there is no other.
+    One whose feature maps were taken before the ReLU only where there is no other.
     """
-    return {"entity_test": _best(workspace, "entity-test", run_id, split), "trust": _best(workspace, "trust", run_id, split)}
+    every = [(kind, study) for kind in ("entity-test", "trust") for study in studies.studies(workspace, kind, run_id) if study["split"] == split]
+    left_out = sum(not studies.is_current(kind, study) for kind, study in every)
+    return {
+        "entity_test": _best(workspace, "entity-test", run_id, split),
+        "trust": _best(workspace, "trust", run_id, split),
+        "left_out": left_out,
+    }
 
 
 def _best(workspace: Workspace, kind: str, run_id: str, split: str) -> dict | None:
@@ -21,7 +28,7 @@ def _best(workspace: Workspace, kind: str, run_id: str, split: str) -> dict | No
     found = [
         {**study, "feature_map": recorded_place(study, topology)}
         for study in studies.studies(workspace, kind, run_id)
-        if study["split"] == split
+        if study["split"] == split and studies.is_current(kind, study)
     ]
     return max(found, key=lambda study: (study["feature_map"] != BEFORE_RELU, study["n"]), default=None)
 
@@ -37,7 +44,9 @@ def entity_lines(result: dict) -> list[tuple[str, ...]]:
     """Rows (what, value, 95 % interval, n) of the entity test."""
     lines = []
     for row in result["place"]:
-        lines.append((f"{row['title']}: relevance on the entity", *_share(row["mass"]["all"])))
+        name = row["title"] + (" before ReLU" if row["feature_map"] == BEFORE_RELU else "")
+        lines.append((f"{name}: relevance on the entity", *_share(row["mass"]["all"])))
+        lines.append((f"{name}: more on the entity than on another image's mask, each less its area", *_share(row["excess_over_permuted"]["all"])))
     first = next(row for row in result["place"] if row["excess_over_random"])
     lines.append(("the entity's share of the picture", *_share(first["area"]["all"])))
     lines.append(("right verdicts, images untouched", *_share(result["accuracy"]["all"])))
@@ -45,16 +54,24 @@ def entity_lines(result: dict) -> list[tuple[str, ...]]:
         if row["region"] in ("entity", "background") and row["treatment"] in _NEED:
             lines.append((f"right verdicts, {row['region']} {row['meaning']}", *_share(row["accuracy"]["all"])))
             lines.append((f"AUC, {row['region']} {row['meaning']}", *_plain(row["auc"])))
+    lines += [(f"AUC, {row['meaning']}", *_plain(row["auc"])) for row in result["floor"]]
     for row in result["equal"]:
-        lines.append((f"logits lost more with a piece of the entity {row['meaning']}", *_plain(row["entity_costs_more_logit"]["all"])))
-    lines.append(("verdict follows the entity before a background of the other label", *_share(result["swap"]["follows_entity"]["all"])))
+        for group, words in (("all", ""), ("real", ", reals"), ("fake", ", fakes")):
+            piece = f"a piece of the entity {row['meaning']}{words}"
+            lines.append((f"logits lost more with {piece}", *_plain(row["entity_costs_more_logit"][group])))
+            lines.append((f"the same beyond what another image's mask explains, {piece}", *_plain(row["excess_over_permuted"][group])))
+    swap = result["swap"]
+    lines += [(f"AUC of swapped pictures by the {half}'s label", *_plain(swap[f"auc_of_{half}"])) for half in ("entity", "background")]
+    for label in ("real", "fake"):
+        lines.append((f"verdict agrees with {label} entities before a background of the other label", *_share(swap["follows_entity"][label])))
+        lines.append((f"the same before one of the same label, {label} entities", *_share(swap["accuracy_same_label"][label])))
     return lines
 
 
 def trust_lines(result: dict) -> list[tuple[str, ...]]:
-    """Rows (map, layer, standing, deletion, insertion) of the test of maps."""
+    """Rows (map, layer, images, standing, deletion, insertion) of the test of maps."""
     return [
-        (row["title"], row["layer"], row["standing"], *(_short(row["measures"].get(name)) for name in ("deletion", "insertion")))
+        (row["title"] + (" before ReLU" if row["feature_map"] == BEFORE_RELU else ""), row["layer"], f"{row['n']:,}", row["standing"], *(_short(row["measures"].get(name)) for name in ("deletion", "insertion")))
         for row in result["rows"]
     ]
 

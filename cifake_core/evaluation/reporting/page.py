@@ -174,10 +174,12 @@ def _explained(found: dict) -> str:
     text = ""
     if test := given.get("entity_test"):
         text += f"<blockquote>{escape(test['claim'])}</blockquote>" + _paragraph(test["verdict"][0].upper() + test["verdict"][1:])
-        text += _table(("", "value", "95 % interval", "images"), explained.entity_lines(test))
+        text += _paragraph(test["sentences"]["swap"]) + _table(("", "value", "95 % interval", "images"), explained.entity_lines(test))
         text += _paragraph(f"Masks of the entity: {test['masks']['source']}. Maps at {test['layer']}. {explained.taken(test)}")
     if trust := given.get("trust"):
-        text += _paragraph(f"{trust['verdict']} {explained.taken(trust)}") + _table(("map", "layer", "beside RandomCAM", "deletion", "insertion"), explained.trust_lines(trust))
+        text += _paragraph(f"{trust['verdict']} {explained.taken(trust)}") + _table(("map", "layer", "images", "beside random", "deletion", "insertion"), explained.trust_lines(trust))
+    if given.get("left_out"):
+        text += _paragraph(f"{given['left_out']} results of earlier versions are left out, for their conclusions do not stand any more; measure again.")
     return _section("Entity or background?", text) if text else ""
 
 

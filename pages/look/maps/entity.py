@@ -19,6 +19,8 @@ SOURCES = {
     "truth": "the truth (rendered images only)",
     "user": "masks you painted on Try an image",
 }
+PLACES = {"": "", "relu": "", "raw": " before ReLU"}  # what a method's name says of its feature maps
+MASKS = {"own": "the image's own mask", "permuted": "another image's mask"}
 _OVERALL = {"all", "real", "fake", "TP", "FN", "TN", "FP"}
 
 
@@ -32,7 +34,7 @@ def entity(run: Run) -> None:
     if result is None:
         st.info(
             "This claim has not been put to the test for this network yet. Three tests do: where the maps lie, what the verdict needs, "
-            "and in which band of frequencies.",
+            "and in which band of frequencies; each beside a control that holds its confounder: place, outline or seam.",
             icon=":material/balance:",
         )
     else:
@@ -50,8 +52,10 @@ def _result(result: dict, run: Run) -> None:
     _place(result, by)
     if result["artefact"]:
         _artefact(result)
-    _need(result, by, ("mean", "blur"), "2 · What the verdict needs", "need")
-    _equal_and_swap(result)
+    _alone(result)
+    _need(result, by, ("mean", "blur"), "What the verdict needs", "need")
+    _equal(result)
+    _swap(result)
     _need(result, by, ("low", "high"), "3 · Which frequencies", "frequency")
     treatments(result, run)
     mask_quality(result)
@@ -67,30 +71,41 @@ def groups_of(result: dict, by: str) -> list[str]:
 
 def _place(result: dict, by: str) -> None:
     st.subheader("1 · Where the maps lie", anchor="place")
+    first = next(row for row in result["place"] if row["excess_over_random"])
+    random = next(row for row in result["place"] if not row["excess_over_random"])
     rows = [
-        {"name": row["title"] if group == "all" else group, "series": row["title"] if group != "all" else "", **row["mass"][group], "area": row["area"][group]["value"]}
+        {"name": _titled(row) if group == "all" else group, "series": _titled(row) if group != "all" else "", **row["mass"][group], "area": row["area"][group]["value"]}
         for group in groups_of(result, by)
         for row in result["place"]
-        if by == "method" or row["method"] in ("randomcam", result["place"][1]["method"])
+        if by == "method" or row is random or row is first
     ]
     intervals(rows, "share of the map's relevance on the entity", "Share of relevance on the entity, by method or group, with the entity's area.", second="area")
-    first = result["place"][1]
     st.caption(
         f"The upright mark is the share of the picture that the entity covers: a map without preference lies on it. {literal(first['title'])} at "
-        f"{literal(result['layer'])} puts {share(first['mass']['all'])} on the entity, RandomCAM {share(result['place'][0]['mass']['all'])}; "
+        f"{literal(result['layer'])} puts {share(first['mass']['all'])} on the entity, {random['title']} {share(random['mass']['all'])}; "
         f"n = {first['mass']['all']['n']:,} images with a map, {first['empty']:,} without evidence."
     )
+    rows = [{"name": _titled(row), "series": MASKS[mask], **row[name]["all"]} for row in result["place"] for mask, name in (("own", "excess"), ("permuted", "permuted_excess"))]
+    intervals(rows, "share of relevance above the mask's area", "Relevance on the entity above its area, with the image's own mask and with another image's.", zero=True)
+    st.caption(
+        "Entities lie in the middle, and many maps prefer the middle whatever lies there. So the same maps are held against the mask of another image of the same class and label: "
+        f"what both masks catch is place, not the entity. {literal(result['sentences']['maps'])}"
+    )
+
+
+def _titled(row: dict) -> str:
+    return row["title"] + PLACES[row["feature_map"]]
 
 
 def _artefact(result: dict) -> None:
     st.subheader("Do maps find what was planted?", anchor="artefact")
     rows = [
-        {"name": row["title"], "series": title, **row[name]}
+        {"name": _titled(row), "series": title, **row[name]}
         for row in result["artefact"]
         for name, title in (("pointing", "hottest pixel hits"), ("mass", "relevance inside"), ("rank", "top pixels inside"))
     ]
     intervals(rows, "share in the planted artefact", "Pointing game, relevance mass and rank accuracy against the planted artefact.")
-    st.caption("On images the network called fake, against the known place of the artefact. A method that deserves trust beats RandomCAM clearly.")
+    st.caption("On images the network called fake, against the known place of the artefact. A method that deserves trust clearly beats a map that knows nothing.")
 
 
 def _need(result: dict, by: str, treatments_shown: tuple[str, ...], title: str, anchor: str) -> None:
@@ -116,16 +131,48 @@ def _need(result: dict, by: str, treatments_shown: tuple[str, ...], title: str, 
     )
 
 
-def _equal_and_swap(result: dict) -> None:
-    rows = [{"name": f"a piece {row['meaning']}", **row["entity_costs_more_logit"]["all"]} for row in result["equal"]]
-    intervals(rows, "← background costs more · logits · entity costs more →", "Loss of equally large pieces of entity and background compared.", form="+.2~g", zero=True)
-    swap = result["swap"]
+def _alone(result: dict) -> None:
+    """AUC of each half alone, beside what an outline and another image's mask give."""
+    st.subheader("2 · Is the signal in the entity?", anchor="alone")
+    rows = []
+    for row in result["alone"]:
+        rows.append({"name": f"{row['region']} alone", "series": "the region", **row["auc"]})
+        rows.append({"name": f"{row['region']} alone", "series": "the same with another image's mask", **row["controls"]["permuted"]})
+    rows += [{"name": row["meaning"], "series": "floor", **row["auc"]} for row in result["floor"]]
+    intervals(rows, "AUC, fakes against reals", "AUC of the entity alone and the background alone beside their controls.", form=".2f")
     st.caption(
-        "A background is often twice as large as its entity, so here equally large pieces of each are treated, and the difference is what counts. "
-        f"Swapped: an entity before a background of the other label is judged by the entity in {share(swap['follows_entity']['all'])} of "
-        f"{swap['follows_entity']['all']['n']:,} cases (area of the entity {share(swap['entity_area']['all'])}); with a background of the same label "
-        f"{share(swap['accuracy_same_label']['all'])} stay right, which is what the seam alone does."
+        "Alone: the other region is one flat colour. An image of two flat colours still shows the outline of its entity, so .5 is not where information begins: the floor is. "
+        f"{literal(result['sentences']['alone'])}"
     )
+
+
+def _equal(result: dict) -> None:
+    """Equally large pieces by label, with the image's own mask and with another's."""
+    kinds = (("own", "entity_costs_more_logit"), ("permuted", "permuted_costs_more_logit"))
+    rows = [
+        {"name": f"{group}, a piece {row['meaning']}", "series": MASKS[mask], **row[name][group]}
+        for row in result["equal"]
+        for group in ("all", "real", "fake")
+        for mask, name in kinds
+    ]
+    intervals(rows, "← background costs more · logits · entity costs more →", "Loss of equally large pieces of entity and background compared, by label.", form="+.2~g", zero=True)
+    st.caption(
+        "A background is often twice as large as its entity, so equally large pieces of each are treated, and the difference of what they cost is shown: towards the truth, so below 0 the "
+        f"entity's loss helps. With another image's mask the same is measured at the same places; only the excess over it is the entity's. {literal(result['sentences']['pieces'])}"
+    )
+
+
+def _swap(result: dict) -> None:
+    swap = result["swap"]
+    rows = [{"name": f"by the {half}'s label, the other half's held fixed", **swap[f"auc_of_{half}"]} for half in ("entity", "background")]
+    intervals(rows, "AUC of swapped pictures", "AUC of swapped pictures by the label of the entity and of the background.", form=".2f")
+    rows = [
+        {"name": f"{label} entities", "series": series, **values[label]}
+        for label in ("real", "fake")
+        for series, values in (("untouched", result["accuracy"]), ("another background of the same label", swap["accuracy_same_label"]), ("one of the other label", swap["follows_entity"]))
+    ]
+    intervals(rows, "verdicts that agree with the entity's label", "Agreement with the entity's label untouched, before a background of the same and of the other label.")
+    st.caption(literal(result["sentences"]["swap"]))
 
 
 def _form(run: Run) -> None:
@@ -137,7 +184,7 @@ def _form(run: Run) -> None:
     a, b, c, d = st.columns([4, 3, 3, 2], vertical_alignment="bottom")
     chosen = a.multiselect(
         "Methods", list(titles), default=[methods.METHODS[name].title for name in DEFAULT_METHODS], key="gradcam_entity_methods",
-        help="The first one speaks in the verdict; RandomCAM is always beside them.",
+        help="The first one speaks in the verdict; maps that know nothing are always beside them.",
     )  # fmt: skip
     known = SOURCES | sources(run)
     source = b.selectbox("Masks of the entity", list(known), format_func=known.get, key="gradcam_entity_masks")

@@ -36,7 +36,9 @@ def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes
     rows, entity = table["row"].to_numpy(), _entity(part, table, result["masks"]["source"])
     images = part.pixels[rows].astype(np.float32) / 255
     other = treating.partners(part.labels[rows], np.zeros(len(rows), int), other=True)
-    parts = treating.equal_parts(entity)
+    others = np.roll(entity, 1, axis=0)
+    sizes = np.minimum(treating.halves(entity), treating.halves(others))
+    parts, other_parts = treating.equal_parts(entity, 0, sizes), treating.equal_parts(others, 1, sizes)
     shown = {
         "the image and its mask": None,
         "background flattened": treating.treated(images, ~entity, "mean"),
@@ -45,6 +47,8 @@ def _treated(home: str, folder: str, run_id: str) -> tuple[list[str], list[bytes
         "entity blurred": treating.treated(images, entity, "blur"),
         "a piece of the entity": treating.treated(images, parts[0], "mean"),
         "as large a piece of the background": treating.treated(images, parts[1], "mean"),
+        "a piece of another image's entity": treating.treated(images, other_parts[0], "mean"),
+        "two flat colours": treating.outlines(entity, *treating.flat_colours(images, entity)),
         "before another's background": treating.swapped(images, entity, images[np.maximum(other, 0)]),
     }
     outlined = [overlay.outlined(p.transpose(1, 2, 0), m, 4) for p, m in zip(part.pixels[rows], entity, strict=True)]

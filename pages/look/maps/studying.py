@@ -6,6 +6,7 @@ import streamlit as st
 
 from cifake_core.detectors.runs import Run
 from cifake_core.jobs import queue
+from cifake_core.store.studies import is_current
 from cifake_core.store.workspace import Workspace
 from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
@@ -15,12 +16,24 @@ def chosen_study(kind: str, run: Run, describe: Callable[[dict], str]) -> dict |
     """The result that is shown: the newest of this run, or the one picked where there are several."""
     from cifake_core.explanations import studies
 
-    found = studies.studies(Workspace.current(), kind, run.id)
+    every = studies.studies(Workspace.current(), kind, run.id)
+    found = [study for study in every if is_current(kind, study)]
+    _left_out(len(every) - len(found))
     if len(found) < 2:
         return found[0] if found else None
     named = {f"{describe(study)} · {study['created_at'][:16].replace('T', ' ')}": study for study in found}
     label = st.selectbox("Result", list(named), key=f"gradcam_{kind}_result", bind="query-params")
     return named[label]
+
+
+def _left_out(results: int) -> None:
+    """Says that results of earlier versions are not shown: what they concluded does not stand any more."""
+    if results:
+        st.warning(
+            f"{results} result{'s' if results > 1 else ''} of an earlier version {'are' if results > 1 else 'is'} not shown: heatmaps were taken before the ReLU, or "
+            "comparisons had no control for place and for their number. Measure again.",
+            icon=":material/history:",
+        )
 
 
 def launcher(kind: str, title: str, arguments: dict, command: str) -> None:
