@@ -67,6 +67,12 @@ def test_copies_of_the_training_images_keep_their_labels_and_weights(pool, monke
     assert given["weight"][given["labels"]].sum() == pytest.approx(given["weight"][~given["labels"]].sum())
 
 
+def test_fakes_weigh_as_much_as_reals_and_generators_alike_whatever_their_numbers():
+    found = fitting.weights(np.array(["a", "a", "a", "b"]), 10, balanced=True)
+    assert found == pytest.approx([7 / 6] * 3 + [7 / 2] + [7 / 10] * 10)  # 14 images weigh 14: 7 of fakes, 7 of reals
+    assert (fitting.weights(np.array(["a", "b"]), 3, balanced=False) == 1).all()
+
+
 def test_without_balance_every_image_weighs_alike(pool, monkeypatch):
     assert (data_of(monkeypatch, pool, "residual-uneven")["weight"] == 1).all()
 

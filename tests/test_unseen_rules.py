@@ -305,6 +305,12 @@ def test_a_generator_with_few_images_or_without_a_name_is_left_out(many):
     assert open_pool(many, Source("photos", "few", "lossless", "photos", ())).names == ["a", "c"]
 
 
+def test_a_fake_that_is_there_twice_counts_once(many):
+    twice = [NewImage(encode_png(drawn(1, number, n % 21)), 1, split="test", generator=name, family="f") for number, name in enumerate("ab") for n in range(24)]
+    new_image_set(many, "twice", twice)
+    assert open_pool(many, Source("photos", "twice", "lossless", "photos")).counts() == {"a": 21, "b": 21}
+
+
 def test_reals_of_one_split_are_parted_and_too_few_are_refused(many):
     new_image_set(many, "one-split", [NewImage(encode_png(drawn(0, n % 10, n)), 0, n % 10, "train") for n in range(240)])
     pool = open_pool(many, Source("one-split", "many", "lossless"))
