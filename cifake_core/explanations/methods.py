@@ -33,6 +33,7 @@ from cifake_core.progress import Progress, silent
 RANDOM_WEIGHTS = "@random"
 SIZE_OF_INPUT = "input"  # the layer's name of methods that look at no layer
 STEPS = 32  # of the path of integrated gradients: the sum of a map is then within some per cent of the logit's change
+_ROUNDING = 1e-5  # of a logit, at one pixel: less is what rounding leaves where a picture has one colour, and no evidence
 WINDOW, STRIDE = 6, 2  # pixels that occlusion covers, and moves by
 
 
@@ -189,7 +190,7 @@ def _at_input(detector: Detector, pixels: np.ndarray, method: str, target: Targe
             signs = images.new_tensor(2 * explained.astype(np.float32) - 1)[:, None, None]
             attributed = attribute(detector.network, images) * signs  # (N, H, W), for the explained label where positive
             strongest = attributed.abs().amax((1, 2), keepdim=True)
-            signed = torch.where(strongest > 0, attributed / strongest.clamp(min=1e-30), 0)
+            signed = torch.where(strongest > _ROUNDING, attributed / strongest.clamp(min=1e-30), 0)
             parts.append((signed.float().cpu().numpy(), logits, explained))
             scales.append(strongest.flatten().float().cpu().numpy())
     signed, logits, explained = cam.joined(parts, pixels.shape[2:])
