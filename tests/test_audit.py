@@ -24,9 +24,9 @@ from cifake_core.evaluation.audit import (
     near,
     portraits,
     repeats,
-    statistics,
 )
 from cifake_core.evaluation.audit.auditing import AuditImages
+from cifake_core.images import statistics
 from cifake_core.images.building import new_image_set
 from cifake_core.images.codec import encode_jpeg, encode_png
 from cifake_core.images.image_set import ImageSet

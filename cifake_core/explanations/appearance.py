@@ -6,7 +6,7 @@ Spectrum and colour planes are those of the audit; here the numbers are few, so 
 import cv2
 import numpy as np
 
-from cifake_core.evaluation.audit.statistics import RINGS, luma_and_chroma, radial_power, saturation
+from cifake_core.images.statistics import RINGS, luma_and_chroma, radial_power, saturation
 from cifake_core.progress import Progress, silent
 
 CHUNK = 1000

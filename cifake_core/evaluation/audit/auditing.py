@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from cifake_core.errors import Conflict
-from cifake_core.evaluation.audit import balance, baselines, files, meaning, portraits, repeats, statistics
+from cifake_core.evaluation.audit import balance, baselines, files, meaning, portraits, repeats
+from cifake_core.images import statistics
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import LABELS, SPLITS
 from cifake_core.progress import Progress

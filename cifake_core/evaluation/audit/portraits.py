@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cifake_core.evaluation.audit.blocks import over_blocks
-from cifake_core.evaluation.audit.statistics import RINGS, saturation
+from cifake_core.images.blocks import over_blocks
 from cifake_core.images.schema import LABELS
+from cifake_core.images.statistics import RINGS, saturation
 from cifake_core.progress import Progress, silent
 
 BINS = 32  # of a colour curve

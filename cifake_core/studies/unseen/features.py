@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cifake_core.evaluation.audit.statistics import statistics
+from cifake_core.images.statistics import statistics
 from cifake_core.progress import Progress, silent
 
 _CHUNK = 1000  # images at once: a float32 plane of them is 4 MB

@@ -6,7 +6,7 @@ If a straight line through these separates real from fake, a network may do the 
 import numpy as np
 from scipy.fft import rfft2  # keeps single precision, and is seven times as fast as numpy's here
 
-from cifake_core.evaluation.audit.blocks import over_blocks
+from cifake_core.images.blocks import over_blocks
 from cifake_core.progress import Progress, silent
 
 RINGS = 16  # frequencies of 1 … 16 cycles a picture: at a side of 32, up to the finest that pixels can hold
