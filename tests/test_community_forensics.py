@@ -178,17 +178,22 @@ def test_padding_keeps_the_sides_of_a_picture_that_is_not_square():
 
 
 def test_an_image_tried_is_shown_as_published_and_its_map_is_as_large_as_what_was_seen(monkeypatch):
+    from types import SimpleNamespace
+
     from cifake_core.explanations import features, trying
+    from cifake_core.explanations.predictor import Predictor
     from cifake_core.images.codec import encode_png
+    from cifake_core.metrics.calibration import AS_IT_IS
 
     one = detector()
     one.network.model = dataclasses.replace(MODELS["commfor-32"], resize=40, batch=2)  # resized to 40, 32 of it are seen
     pixels = picture(100, 60)
-    found = trying.try_image(one, encode_png(pixels), name="a.png", jpeg=False)
+    run = SimpleNamespace(id="run", topology="commfor-32")
+    found = trying.try_image(Predictor(run, {"run": one}, {"run": AS_IT_IS}, None), encode_png(pixels), name="a.png", jpeg=False)
     assert [stage.title for stage in found.stages] == ["The file", "Shrunk", "Cropped"]
     np.testing.assert_array_equal(found.seen, preprocessing.shown(pixels, one.network.model))
     with torch.no_grad():
         logit = one.network(preprocessing.stacked([found.seen]).float() / 255)
-    assert found.fake_probability == pytest.approx(float(logit.sigmoid()), abs=1e-5)
+    assert found.verdict.fake_probability == pytest.approx(float(logit.sigmoid()), abs=1e-5)
     assert found.heat.shape == (32, 32)
     assert len(features.features_of(one, np.stack([found.seen.transpose(2, 0, 1)] * 5))) == 5  # in parts of two

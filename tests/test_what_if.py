@@ -2,8 +2,8 @@
 
 import io
 import json
-from dataclasses import replace
 from threading import RLock
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,9 +20,11 @@ from cifake_core.errors import BadInput, NotFound
 from cifake_core.explanations import altering, appearance, correlating, drawn_masks, features, hot_spots, masks, seeds
 from cifake_core.explanations.altering import Alterations
 from cifake_core.explanations.findings import Findings, in_words
+from cifake_core.explanations.predictor import Predictor
+from cifake_core.explanations.verdict import WORDS
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import image_id
-from cifake_core.metrics.calibration import Calibrator
+from cifake_core.metrics.calibration import AS_IT_IS, Calibrator
 from cifake_core.step import Context
 
 
@@ -51,14 +53,23 @@ def picture():
     return pixels
 
 
+@pytest.fixture
+def predictor(by_brightness):
+    """That network ready to judge, as one that was trained elsewhere: without an out-of-distribution check."""
+    run = SimpleNamespace(id="run", topology="commfor-32")
+    return Predictor(run, {"run": by_brightness}, {"run": AS_IT_IS}, None)
+
+
 LEFT = np.arange(32)[None, :].repeat(32, 0) < 16  # a mask
 
 
-def test_no_alteration_leaves_every_pixel_and_the_answer(by_brightness, picture):
-    answer = altering.asked(by_brightness, picture, Alterations())
+def test_no_alteration_leaves_every_pixel_and_the_verdict(predictor, picture):
+    headline = predictor.verdict(picture.transpose(1, 2, 0))
+    answer = altering.asked(predictor, picture, headline, Alterations())
     np.testing.assert_array_equal(answer.pixels, picture)
-    assert answer.before == answer.after == pytest.approx(expit(20 * (0.3 - 0.5)), abs=1e-5)
-    assert (answer.verdict, Alterations().changed) == ("real", ())
+    assert answer.before == answer.after == headline
+    assert headline.fake_probability == pytest.approx(expit(20 * (0.3 - 0.5)), abs=1e-5)
+    assert (headline.word, Alterations().changed) == ("real", ())
 
 
 def test_taking_the_background_away_leaves_the_entity_and_flips_the_verdict_to_unsure(by_brightness, picture):
@@ -74,15 +85,20 @@ def test_taking_the_background_away_leaves_the_entity_and_flips_the_verdict_to_u
     assert (new[:, :, :16] == 10).all()  # the mean of 0 and 20
 
 
-def test_a_flip_is_unsure_and_a_firm_answer_is_not(by_brightness):
-    gray = np.full((3, 32, 32), 160, np.uint8)
-    gray[2] = 0
-    answer = altering.asked(by_brightness, gray, Alterations(saturation=2.0))
-    found = altering.Answer(gray, 0.9, 0.1, answer.maps)
-    assert found.flipped
-    assert found.verdict == "unsure"
-    assert replace(found, before=0.05).verdict == "real"
-    assert replace(found, before=0.4, after=0.45).verdict == "unsure"
+def test_an_edit_that_flips_the_verdict_leaves_it_unsure(predictor, picture):
+    headline = predictor.verdict(picture.transpose(1, 2, 0))
+    answer = altering.asked(predictor, picture, headline, Alterations(masked="background", fill="mean"), ~LEFT)
+    assert (answer.flipped, answer.after.word) == (False, "real")  # the background is flat already
+    answer = altering.asked(predictor, picture, headline, Alterations(crop=0.5), None)
+    assert answer.after.evidence.before == headline.fake_probability
+    bright = picture.copy()
+    bright[:, :, 16:] = 255
+    bright[:, :, 10:] = 255  # mean 22 / 32
+    answer = altering.asked(predictor, bright, predictor.verdict(bright.transpose(1, 2, 0)), Alterations(masked="entity"), ~LEFT)
+    assert answer.before.word == "fake"
+    answer = altering.asked(predictor, bright, headline, Alterations(noise=1.0))
+    assert (answer.before.word, answer.after.word, answer.flipped) == ("real", "unsure", True)
+    assert any(reason.startswith("the edit flips it from 2% to 9") for reason in answer.after.reasons)
 
 
 def test_a_mask_is_asked_for_where_none_is_and_nonsense_is_refused(picture):
@@ -285,5 +301,6 @@ def test_files_are_tried_on_the_command_line_and_a_bad_one_gets_its_sentence(lab
     said = CliRunner().invoke(app, asked)
     assert said.exit_code == 0, said.output
     good, bad = json.loads(said.stdout.strip().splitlines()[-1])["images"]
-    assert good["verdict"] in ("real", "fake", "unsure")
+    assert good["verdict"] in WORDS
+    assert good["domain"].startswith("trained on the dataset tiny: 300 32-pixel real images and 300 32-pixel fake images (checkerboard)")
     assert "bad.png is not a JPEG" in bad["error"]

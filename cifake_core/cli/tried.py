@@ -1,59 +1,37 @@
 """Files judged one after another for the command `try`: networks are loaded once, answers are plain rows."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-
-from cifake_core.detectors import loading, runs
-from cifake_core.detectors.scoring import logits_of, on_device
-from cifake_core.evaluation import calibrating
-from cifake_core.explanations import features, seeds, trying
+from cifake_core.cli.output import progress_bar
+from cifake_core.detectors import runs
+from cifake_core.detectors.ood import storing
+from cifake_core.explanations import trying
+from cifake_core.explanations.predictor import Predictor
+from cifake_core.progress import silent
 from cifake_core.store.workspace import Workspace
 
 
 class Judge:
-    """A run, the other seeds of its cell, and the calibrators of all."""
+    """A run ready to judge files; what a run of an earlier version lacks is computed first, with a bar."""
 
     def __init__(self, run_id: str, jpeg: bool) -> None:
-        self.workspace = Workspace.current()
-        self.run, self.jpeg = runs.open_run(self.workspace, run_id), jpeg
-        same = seeds.same_cell(self.workspace, self.run)
-        self.detectors = {run.id: loading.load(run) for run in same}
-        self.calibrators = {run.id: calibrating.calibrator(self.workspace, run) for run in same}
-        self.calibrator = self.calibrators[self.run.id]
-        self.index = features.stored(self.workspace, self.run)
+        workspace = Workspace.current()
+        run = runs.open_run(workspace, run_id)
+        with progress_bar() if storing.needs_fitting(workspace, run) else nullcontext(silent) as on_progress:
+            self.predictor = Predictor.of(workspace, run, on_progress=on_progress)
+        self.jpeg = jpeg
 
     def row(self, file: Path) -> dict:
-        """{"file", "verdict", "fake_probability", "low", "high", "seeds", "far_percentile", "reasons", "warnings"}."""
-        detector = self.detectors[self.run.id]
-        result = trying.try_image(
-            detector, file.read_bytes(), name=file.name, jpeg=self.jpeg, calibrator=self.calibrator
-        )
-        image = np.ascontiguousarray(result.seen.transpose(2, 0, 1))[None]
-        spread = seeds.spread(np.array([self._logit(identity, image) for identity in self.detectors]))
-        reasons = [*result.reasons, *(["networks that differ only in their seed disagree"] if spread.disagree else [])]
-        near = self.index.nearest(features.features_of(detector, image)[0], pixels=image[0]) if self.index else None
-        far = [near.strange.sentence()] if near and near.strange.is_far else []
-        return {
-            "file": file.name,
-            "verdict": "unsure" if reasons else ("real", "fake")[result.label],
-            "fake_probability": result.fake_probability,
-            "low": spread.low,
-            "high": spread.high,
-            "seeds": spread.n,
-            "far_percentile": near.strange.far if near else None,
-            "reasons": reasons,
-            "warnings": [*result.warnings, *far],
-        }
-
-    def _logit(self, identity: str, image: np.ndarray) -> float:
-        detector = self.detectors[identity]
-        images = on_device(image, detector.device)
-        return float(self.calibrators[identity].logit(logits_of(detector.network, images)[0]))
+        """{"file", …of `Verdict.as_dict`, "warnings"}. Raises BadInput or OSError for what is no image."""
+        result = trying.try_image(self.predictor, file.read_bytes(), name=file.name, jpeg=self.jpeg)
+        return {"file": file.name, **result.verdict.as_dict(), "warnings": list(result.warnings)}
 
     @staticmethod
     def sentence(row: dict) -> str:
         """The row for people."""
         spread = "" if row["low"] is None else f" ({row['low']:.1%} – {row['high']:.1%} over {row['seeds']} seeds)"
+        lean = f"{row['fake_probability']:.1%} fake{spread}" if row["verdict"] == row["leaning"] else f"leans to {row['leaning']}, {row['fake_probability']:.1%} fake{spread}"
+        done = f"; {row['done']}" if row["done"] else ""
         why = f"; {'; '.join(row['reasons'])}" if row["reasons"] else ""
-        return f"{row['verdict']}, {row['fake_probability']:.1%} fake{spread}{why}"
+        return f"{row['verdict']}, {lean}{done}{why}"

@@ -23,7 +23,7 @@ def try_images(
     jpeg: Annotated[bool, typer.Option(help="Encode as CIFAKE's files are (JPEG 75) before the network looks.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Put files before a network: verdict, calibrated probability, interval over seeds, and why it may be unsure."""
+    """Put files before a network: fake, real, unsure or outside the training domain, with the calibrated probability and why."""
     from cifake_core.cli.tried import Judge
 
     judge = Judge(run, jpeg)
@@ -35,13 +35,14 @@ def try_images(
             row = {"file": file.name, "error": str(error)}
         rows.append(row)
         lines.append(f"{file.name}: {row.get('error') or judge.sentence(row)}")
-    show({"run": run, "jpeg": jpeg, "calibration": judge.calibrator.as_dict(), "images": rows}, as_json, lines)
+    about = {"run": run, "jpeg": jpeg, "domain": judge.predictor.domain, "calibration": judge.predictor.calibrator.as_dict()}
+    show({**about, "images": rows}, as_json, [f"{run}: {judge.predictor.domain}", *lines])
     if all("error" in row for row in rows):
         raise CifakeError("None of the files could be read; each line above says why.")
 
 
 def index(run: Run, as_json: Json = False) -> None:
-    """Keep a network's features of its training images: for similar images, and to know what is far from them."""
+    """Keep a network's features of its training images, to find similar ones."""
     from cifake_core.explanations.features import IndexFeatures
 
     result = run_step(IndexFeatures(run))

@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 
 from cifake_core import hardware
 from cifake_core.detectors import probing, runs, scoring, training, wishes
+from cifake_core.detectors.ood import storing
+from cifake_core.detectors.ood.check import Check
 from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.state import Epoch, State
@@ -80,7 +82,8 @@ def train_run(
             seen = probing.gathered(work, len(state.history))
             earlier = state.history[: len(state.history) - history.written]  # of an attempt that was interrupted
             duration_s = time.perf_counter() - started + sum(epoch.duration_s for epoch in earlier)
-            _store(folder, image_set, data, settings, state, seen, duration_s)
+            check = storing.fitted(workspace, image_set, data, state.network, lambda _done, _total, message: heard(1, 1, message))
+            _store(folder, image_set, data, settings, state, seen, check, duration_s)
         shutil.rmtree(work, ignore_errors=True)
     return runs.open_run(workspace, identity)
 
@@ -120,6 +123,7 @@ def _store(
     settings: TrainSettings,
     state: State,
     seen: probing.Probe | None,
+    check: Check,
     duration_s: float,
 ) -> None:
     """Tests the finished network, the only place that reads the test split, and writes the run's folder whole."""
@@ -150,6 +154,8 @@ def _store(
         if seen is not None:  # absent where the first epochs were trained by a version that kept none
             probing.save(building, seen)
             files.append(probing.PROBE)
+        check.save(building / storing.FILE)
+        files.append(storing.FILE)
         parts = {"validation": data.validation}
         if image_set.has("test"):
             parts["test"] = image_set.part("test")

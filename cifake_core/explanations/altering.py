@@ -15,12 +15,13 @@ from cifake_core.errors import BadInput
 from cifake_core.evaluation import transforms
 from cifake_core.explanations import methods, treating
 from cifake_core.explanations.cam import Layers, Maps, Target
+from cifake_core.explanations.predictor import Predictor
+from cifake_core.explanations.verdict import Verdict
 from cifake_core.metrics.calibration import AS_IT_IS, Calibrator
 
 MASKED = ("nothing", "background", "entity")
 FILLS = ("mean", "blur", "low", "high")  # of `treating.TREATMENTS`
 POINTS = 13  # of a trace: where a verdict flips is then known to a twelfth of the slider
-MARGIN = 0.15  # a probability closer than this to one half is no verdict
 
 
 @dataclass(frozen=True)
@@ -80,23 +81,16 @@ class Alterations:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of the image before and after, and where it looks after."""
+    """The verdicts on the image before and after the edit, and where the network looks after."""
 
     pixels: np.ndarray  # uint8 (3, H, W), after
-    before: float  # probability of fake
-    after: float
+    before: Verdict  # the headline's, of the unaltered image
+    after: Verdict  # the same where nothing was altered
     maps: Maps  # of one image: the altered one
 
     @property
     def flipped(self) -> bool:
-        return (self.before >= 0.5) != (self.after >= 0.5)
-
-    @property
-    def verdict(self) -> str:
-        """fake, real or unsure: unsure where the alteration flips the verdict, or the answer is close to one half."""
-        if self.flipped or abs(self.after - 0.5) < MARGIN:
-            return "unsure"
-        return "fake" if self.after >= 0.5 else "real"
+        return self.before.label != self.after.label
 
 
 @dataclass(frozen=True)
@@ -135,20 +129,26 @@ def probabilities(detector: Detector, images: np.ndarray, calibrator: Calibrator
 
 
 def asked(
-    detector: Detector,
+    predictor: Predictor,
     pixels: np.ndarray,
+    headline: Verdict,
     wanted: Alterations,
     mask: np.ndarray | None = None,
     *,
-    calibrator: Calibrator = AS_IT_IS,
+    size: tuple[int, int] | None = None,
     method: str = "gradcam",
     layer: Layers = None,
     target: Target = "verdict",
 ) -> Answer:
-    """The answer to "what if?" for uint8 (3, H, W). Raises BadInput as `altered` and `methods.maps` do."""
+    """The answer to "what if?" for uint8 (3, H, W) on which `headline` is the verdict. `size`: of the file, as in `Predictor.verdict`.
+
+    An image that nothing was done to keeps its verdict. Raises BadInput as `altered` and `methods.maps` do.
+    """
     new = altered(pixels, wanted, mask)
-    before, after = probabilities(detector, np.stack([pixels, new]), calibrator)
-    return Answer(new, float(before), float(after), methods.maps(detector, new[None], method, layer, target))
+    after = headline
+    if wanted.changed:
+        after = predictor.verdict(new.transpose(1, 2, 0), size, headline.evidence.done, headline.fake_probability)
+    return Answer(new, headline, after, methods.maps(predictor.detector, new[None], method, layer, target))
 
 
 def traces(

@@ -1,11 +1,7 @@
 """What a detector sees in an image: its last convolution's activations, kept of the images it learned from.
 
-Two questions are asked of them. Which training images are like this one, in the eyes of the network? And is this image
-far from everything the network has learned from? Source of the second: Sun et al. 2022, "Out-of-Distribution Detection
-with Deep Nearest Neighbors", the distance to the k-th nearest training image. We differ: how an image looks counts beside
-how it is seen (strangeness.py), and the features are not those before the last layer. Those have forgotten all but the
-verdict: measured on the demo, white noise was nearer to the training images than any held-out image.
-It knows no pages.
+The question: which training images are like this one, in feature space? Whether an image is outside the training domain
+is the out-of-distribution check's to say (detectors/ood).
 """
 
 from dataclasses import dataclass
@@ -26,7 +22,6 @@ from cifake_core.detectors.scoring import on_device
 from cifake_core.errors import Conflict, Damaged
 from cifake_core.explanations import studies
 from cifake_core.explanations.observing import undisturbed
-from cifake_core.explanations.strangeness import KTH, HeldOut, Looks, Strangeness, described, distances, to_kth
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.progress import Progress, silent
 from cifake_core.step import Context
@@ -35,8 +30,8 @@ from cifake_core.store.workspace import Workspace
 
 VERSION = 3  # raise it whenever stored features would come out differently
 HELD_OUT = 2000  # validation images, half of each label, whose distances are the measure
-LOOKED_AT = 20_000  # training images, half of each label, that stand for how all of them look
-FILES = ("train.npy", "distances.npy", "labels.npy", "mean.npy", "axes.npy", "looks.npy", "looks-distances.npy")
+KTH = 10  # neighbour whose distance counts
+FILES = ("train.npy", "distances.npy", "labels.npy", "mean.npy", "axes.npy")
 CELLS = 4  # activations are averaged over 4 × 4 cells: where something is counts, but not to the pixel
 AXES = 63  # principal components that are kept, and one number for all that is left
 FITTED = 4000  # training images the components are found on
@@ -99,29 +94,6 @@ class Nearest:
     percentile: float  # share of held-out images that are nearer to the training images, 0 … 1
     by_label: tuple[float, float]  # the same among held-out reals, and among fakes
     n: int  # held-out images
-    strange: Strangeness | None = None  # where its pixels were given as well
-
-
-@dataclass(frozen=True)
-class Looking:
-    """How training images look, and how far held-out ones are from that."""
-
-    train: np.ndarray  # float32 (N', 11), of `strangeness.described`
-    distances: np.ndarray  # float32 (m,), of held-out images
-
-    def distance(self, pixels: np.ndarray) -> float:
-        """Of one image uint8 (3, H, W) to its KTH nearest."""
-        return float(self._away(described(pixels[None]))[0])
-
-    def _away(self, some: np.ndarray) -> np.ndarray:
-        looks = Looks.fitted(self.train)
-        return to_kth(looks.placed(some), looks.placed(self.train))
-
-    @staticmethod
-    def of(train: np.ndarray, held_out: np.ndarray, on_progress: Progress) -> "Looking":
-        """From pixels uint8 of training and held-out images."""
-        found = Looking(described(train, on_progress), np.zeros(0, np.float32))
-        return Looking(found.train, found._away(described(held_out)))
 
 
 @dataclass(frozen=True)
@@ -132,10 +104,9 @@ class FeatureIndex:
     distances: np.ndarray  # float32 (m,), of held-out images
     labels: np.ndarray  # int8 (m,)
     axes: Axes
-    looks: Looking | None = None
 
-    def nearest(self, feature: np.ndarray, k: int = 8, pixels: np.ndarray | None = None) -> Nearest:
-        """`feature`: (d,) of `features_of`; `pixels`: the same image, uint8 (3, H, W), to be told how strange it is."""
+    def nearest(self, feature: np.ndarray, k: int = 8) -> Nearest:
+        """`feature`: (d,) of `features_of`."""
         away = distances(self.axes.placed(feature[None]), self.train)[0]
         most = min(max(k, KTH), len(away))
         near = np.argpartition(away, most - 1)[:most]
@@ -146,12 +117,7 @@ class FeatureIndex:
             for rows in (self.labels >= 0, self.labels == 0, self.labels == 1)
         ]
         unit = float(np.median(self.distances)) or 1.0
-        strange = None
-        if pixels is not None and self.looks is not None:
-            strange = HeldOut(self.distances, self.looks.distances).ranked(distance, self.looks.distance(pixels))
-        return Nearest(
-            near[:k], away[near[:k]] / unit, distance / unit, share[0], (share[1], share[2]), len(self.distances), strange
-        )
+        return Nearest(near[:k], away[near[:k]] / unit, distance / unit, share[0], (share[1], share[2]), len(self.distances))
 
 
 @dataclass(frozen=True)
@@ -183,11 +149,9 @@ def _make(folder: Path, run: Run, image_set: ImageSet, on_progress: Progress) ->
     for start in range(0, len(rows), 100):
         on_progress(start, len(rows), "Measuring held-out images")
         away.append(to_kth(axes.placed(features_of(detector, held_out[start : start + 100])), features))
-    like = studies.sample(train.labels, LOOKED_AT, seed=0)
-    looks = Looking.of(np.ascontiguousarray(train.split_pixels[train.rows[like]]), held_out, on_progress)
     try:
         with artifacts.whole_folder(folder) as temporary:
-            arrays = (features, np.concatenate(away), held.labels[rows], axes.mean, axes.axes, looks.train, looks.distances)
+            arrays = (features, np.concatenate(away), held.labels[rows], axes.mean, axes.axes)
             for name, array in zip(FILES, arrays, strict=True):
                 np.save(temporary / name, array if array.dtype == np.int8 else array.astype(np.float32), allow_pickle=False)
             record = {"run": run.id, "n": len(features), "held_out": len(rows), "features": features.shape[1]}
@@ -220,11 +184,21 @@ def stored(workspace: Workspace, run: Run) -> FeatureIndex | None:
 
 @lru_cache(maxsize=4)
 def _opened(folder: Path, _modified_ns: int) -> FeatureIndex:
-    train, away, labels, mean, axes, looks, looks_away = (
-        np.load(artifacts.verify(folder, name), allow_pickle=False) for name in FILES
-    )
-    if len(away) != len(labels) or len(away) != len(looks_away) or train.ndim != 2:
+    train, away, labels, mean, axes = (np.load(artifacts.verify(folder, name), allow_pickle=False) for name in FILES)
+    if len(away) != len(labels) or train.ndim != 2:
         raise Damaged(
             f"The features in {folder.name!r} do not fit together; delete the folder and index the run again."
         )
-    return FeatureIndex(train.astype(np.float32), away, labels, Axes(mean, axes), Looking(looks, looks_away))
+    return FeatureIndex(train.astype(np.float32), away, labels, Axes(mean, axes))
+
+
+def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Euclidean distances (n, N)."""
+    square = (some**2).sum(1)[:, None] + (others**2).sum(1)[None] - 2 * (some @ others.T)
+    return np.sqrt(np.maximum(square, 0))
+
+
+def to_kth(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance (n,) of each to its KTH nearest among others (N, d)."""
+    kth = min(KTH, len(others)) - 1
+    return np.concatenate([np.partition(distances(some[at : at + 100], others), kth, axis=1)[:, kth] for at in range(0, len(some), 100)])

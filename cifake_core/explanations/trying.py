@@ -1,25 +1,17 @@
-"""One image of anybody's, put before a detector: what was done to it first, the verdict, the map, and how firm it is.
-
-A verdict that flips when the same picture is compressed or resized once more says more about the file than about the
-picture; it is called unsure. This knows a network and bytes; it does not know pages.
-"""
+"""One image file of anybody's before a run: what was done to it first, the verdict and the heatmap."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from cifake_core.detectors.community_forensics import preprocessing
 from cifake_core.detectors.community_forensics.models import Model
-from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import SIDE
 from cifake_core.explanations import methods
-from cifake_core.explanations.altering import MARGIN, probabilities
 from cifake_core.explanations.cam import Layers, Maps, Target
+from cifake_core.explanations.predictor import Predictor, through_jpeg
+from cifake_core.explanations.verdict import OUTSIDE, Verdict
 from cifake_core.images import codec
-from cifake_core.metrics.calibration import AS_IT_IS, Calibrator
-
-RESIZED = 26  # pixels of 32: the side of the small resize of the check, down and up again
 
 
 @dataclass(frozen=True)
@@ -32,27 +24,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Check:
-    """The same picture treated once more, and what the network says then."""
-
-    name: str
-    pixels: np.ndarray  # uint8 (32, 32, 3)
-    fake_probability: float
-
-
-@dataclass(frozen=True)
 class Tried:
-    """What a detector says of one image, and how the image came before it."""
+    """The verdict on one image, and how the image came before the network."""
 
     name: str
     format: str  # JPEG, PNG, WEBP or BMP
     stages: tuple[Stage, ...]  # the first is the file as decoded, the last what the network saw
-    fake_probability: float  # calibrated
-    calibrator: Calibrator  # what made a probability of the logit
+    verdict: Verdict
     maps: Maps  # of one image
-    checks: tuple[Check, ...]
     warnings: tuple[str, ...]  # one sentence each
-    reasons: tuple[str, ...]  # why the verdict is unsure; none = it is firm
 
     @property
     def heat(self) -> np.ndarray:
@@ -65,52 +45,58 @@ class Tried:
         return self.stages[-1].pixels
 
     @property
-    def label(self) -> int:
-        """The likelier label, 1 = fake."""
-        return int(self.fake_probability >= 0.5)
-
-    @property
-    def verdict(self) -> str:
-        """fake, real or unsure."""
-        return "unsure" if self.reasons else ("real", "fake")[self.label]
+    def size(self) -> tuple[int, int]:
+        """Width and height of the file."""
+        height, width = self.stages[0].pixels.shape[:2]
+        return width, height
 
 
 def try_image(
-    detector: Detector,
+    predictor: Predictor,
     data: bytes,
     *,
     name: str,
     jpeg: bool,
-    calibrator: Calibrator = AS_IT_IS,
     method: str = "gradcam",
     layer: Layers = None,
     target: Target = "verdict",
 ) -> Tried:
-    """Decode, crop, shrink, encode as asked, score, explain, check. Raises BadInput for what is no image.
+    """Decode, crop, shrink, encode as asked, judge, explain. Raises BadInput for what is no image.
 
     `jpeg`: bring the image through the JPEG path of CIFAKE's files (quality 75, 4:2:0), unless it is a 32-pixel JPEG
     already. Wanted where the detector learned from JPEGs: other pixels would be told by their codec.
     """
     decoded = codec.decode_file(data, name=name)
-    model = getattr(detector.network, "model", None)
-    stages = prepared(decoded, jpeg, model)
+    stages, verdict = judged(predictor, decoded, jpeg)
     seen = stages[-1].pixels
-    small = round(len(seen) * RESIZED / SIDE)
-    variants = {"JPEG once more": _through_jpeg(seen), f"Shrunk to {small} px and back": _resized(seen, small)}
-    images = np.stack([seen, *variants.values()]).transpose(0, 3, 1, 2)
-    found = [float(p) for p in probabilities(detector, images, calibrator)]
-    checks = tuple(Check(*variant, p) for variant, p in zip(variants.items(), found[1:], strict=True))
+    images = np.ascontiguousarray(seen.transpose(2, 0, 1))[None]
     return Tried(
         name=name,
         format=decoded.format,
         stages=stages,
-        fake_probability=found[0],
-        calibrator=calibrator,
-        maps=methods.maps(detector, np.ascontiguousarray(images[:1]), method, layer, target),
-        checks=checks,
-        warnings=tuple(_warnings(decoded, jpeg, len(seen))),
-        reasons=tuple(_reasons(found[0], checks)),
+        verdict=verdict,
+        maps=methods.maps(predictor.detector, images, method, layer, target),
+        warnings=tuple(_warnings(decoded, jpeg, len(seen), verdict, predictor)),
     )
+
+
+def judged(predictor: Predictor, decoded: codec.Decoded, jpeg: bool) -> tuple[tuple[Stage, ...], Verdict]:
+    """What was done to a decoded file, and the verdict on what came of it: `try_image` without a heatmap."""
+    stages = prepared(decoded, jpeg, getattr(predictor.detector.network, "model", None))
+    height, width = decoded.pixels.shape[:2]
+    return stages, predictor.verdict(stages[-1].pixels, (width, height), done_to(stages))
+
+
+def done_to(stages: tuple[Stage, ...]) -> str:
+    """What was done to the file, in words: "cropped to its middle square, shrunk from 3024 × 4032"; "" for nothing."""
+    height, width = stages[0].pixels.shape[:2]
+    words = {
+        "Cropped": "cropped to its middle square",
+        "Shrunk": f"shrunk from {width} × {height}",
+        "Enlarged": f"enlarged from {width} × {height}",
+        "Encoded": "saved as CIFAKE's files are (JPEG 75)",
+    }
+    return ", ".join(words[stage.title] for stage in stages[1:])
 
 
 def prepared(decoded: codec.Decoded, jpeg: bool, model: Model | None = None) -> tuple[Stage, ...]:
@@ -125,7 +111,7 @@ def prepared(decoded: codec.Decoded, jpeg: bool, model: Model | None = None) -> 
         stages += _published(pixels, model)
         pixels = stages[-1].pixels
         if jpeg:
-            stages.append(Stage("Encoded", "Saved as CIFAKE's files are: JPEG quality 75, 4:2:0.", _through_jpeg(pixels)))
+            stages.append(Stage("Encoded", "Saved as CIFAKE's files are: JPEG quality 75, 4:2:0.", through_jpeg(pixels)))
         return tuple(stages)
     if height != width:
         side = min(height, width)
@@ -138,7 +124,7 @@ def prepared(decoded: codec.Decoded, jpeg: bool, model: Model | None = None) -> 
         pixels = codec.shrink(pixels, SIDE)
         stages.append(Stage(verb, f"To {SIDE} × {SIDE} with antialiasing, as CIFAKE's fakes were.", pixels))
     if jpeg and (decoded.format != "JPEG" or len(stages) > 1):
-        pixels = _through_jpeg(pixels)
+        pixels = through_jpeg(pixels)
         stages.append(Stage("Encoded", "Saved as CIFAKE's files are: JPEG quality 75, 4:2:0.", pixels))
     return tuple(stages)
 
@@ -164,44 +150,13 @@ def _middle_square(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
 
 
-def _through_jpeg(pixels: np.ndarray) -> np.ndarray:
-    return codec.decode(codec.encode_jpeg(pixels))
-
-
-def _resized(pixels: np.ndarray, side: int) -> np.ndarray:
-    small = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-    return np.array(small.resize(pixels.shape[1::-1], Image.Resampling.BICUBIC))
-
-
-def _warnings(decoded: codec.Decoded, jpeg: bool, side: int) -> list[str]:
+def _warnings(decoded: codec.Decoded, jpeg: bool, side: int, verdict: Verdict, predictor: Predictor) -> list[str]:
     height, width = decoded.pixels.shape[:2]
     found = []
-    if side != SIDE:
-        if min(height, width) < side:
-            found.append(f"The image has only {width} × {height} pixels and had to be enlarged to {side}; detail was made up.")
-        return found
-    if max(height, width) < SIDE:
-        found.append(f"The image has only {width} × {height} pixels and had to be enlarged; detail was made up.")
-    elif (height, width) != (SIDE, SIDE):
-        found.append(
-            f"The image is {width} × {height}, the network looks at {SIDE} × {SIDE}: most of the detail is gone before it looks."
-        )
-    if not jpeg and decoded.format != "JPEG":
+    if predictor.check is None and predictor.unchecked is None and verdict.word != OUTSIDE:
+        found.append("This detector was trained elsewhere, so whether the image lies outside its training domain is not checked.")
+    if side != SIDE and min(height, width) < side:
+        found.append(f"The image has only {width} × {height} pixels and had to be enlarged to {side}; detail was made up.")
+    if side == SIDE and not jpeg and decoded.format != "JPEG":
         found.append(f"The file is a {decoded.format}; a network that learned from JPEGs may answer to the format.")
     return found
-
-
-def _reasons(probability: float, checks: tuple[Check, ...]) -> list[str]:
-    found = []
-    if abs(probability - 0.5) < MARGIN:
-        found.append(f"the probability of fake, {probability:.0%}, is close to one half")
-    for check in checks:
-        if (check.fake_probability >= 0.5) != (probability >= 0.5):
-            found.append(
-                f"the verdict flips to {check.fake_probability:.0%} fake when the image is {_lower(check.name)}"
-            )
-    return found
-
-
-def _lower(name: str) -> str:
-    return {"JPEG once more": "saved as a JPEG once more"}.get(name, name[0].lower() + name[1:])

@@ -27,10 +27,10 @@ def main() -> None:
         answers = several.answered(asked, files)
         if answers:
             opened = several.overview(asked, answers) if len(answers) > 1 else 0
-            result, spread, nearest = answers[opened]
-            answer.show(asked, result, spread, nearest)
-            bench.workbench(asked, result.seen)
-            similar.similar(run, nearest)
+            result = answers[opened]
+            answer.show(asked, result)
+            bench.workbench(asked, result)
+            similar.similar(run, asking.nearest_of(run, result.seen))
 
 
 def nothing_yet() -> None:
@@ -39,7 +39,8 @@ def nothing_yet() -> None:
         st.markdown(
             "**What will happen.** The picture is cut to a square, shrunk to the 32 × 32 pixels the network looks at and encoded like its "
             "training images; every stage is shown. You then see the verdict, the place it came from, and whether it survives a little "
-            "compression or resizing. If it does not, the honest answer is *unsure*."
+            "compression or resizing. If it does not, the honest answer is *unsure*; and a picture unlike all the network was trained on is "
+            "*outside the training domain*, whatever the network says of it."
         )
 
 

@@ -10,33 +10,31 @@ from pages.shared.guard import literal
 from pages.shared.palette import colours
 
 _SHOWN = 224  # pixels: the longest side of a picture of a stage
-_BADGE = {"fake": ":orange[fake]", "real": ":blue[real]", "unsure": "unsure"}
 
 
-def show(asked: Question, result, spread, nearest) -> None:
+def show(asked: Question, result) -> None:
     """Verdict and map on the left, how the image came before the network and what shakes it on the right."""
     with st.container(border=True):
         left, right = st.columns([5, 7], gap="large")
         with left:
-            _verdict(asked, result, spread)
+            _verdict(asked, result)
         with right:
             _stages(result)
-            for warning in saying.warnings(result, nearest):
+            for warning in result.warnings:
                 st.warning(warning, icon=":material/info:")
             _checks(result)
 
 
-def _verdict(asked: Question, result, spread) -> None:
+def _verdict(asked: Question, result) -> None:
     from cifake_core.explanations import methods
     from cifake_core.explanations.overlay import enlarge, overlay
 
-    p, word = result.fake_probability, ("real", "fake")[result.label]
-    why = saying.reasons(result, spread)
+    verdict, p = result.verdict, result.verdict.fake_probability
     st.markdown(f"##### {literal(result.name)}")
-    st.markdown(f"## {_BADGE[saying.verdict(result, spread)]}")
-    st.markdown(f"{saying.in_words(p)}: **{p:.1%}** fake.")
-    if why:
-        st.markdown(f"Unsure, because {'; and '.join(why)}. It leans to **{word}**.")
+    st.markdown(f"## {saying.badge(verdict)}")
+    st.markdown(f"{saying.in_words(p)}: **{p:.1%}** fake." if verdict.is_firm else f"The network says **{p:.1%}** fake.")
+    if not verdict.is_firm:
+        st.markdown(saying.why(verdict))
     image, heat = st.columns(2, gap="small")
     spoken = ("real", "fake")[int(result.maps.explained[0])]
     shown = {"output_format": "PNG", "width": "stretch"}
@@ -51,7 +49,8 @@ def _verdict(asked: Question, result, spread) -> None:
     )
     if not result.heat.any():
         st.caption(f"No evidence: the map is zero everywhere; in this layer nothing speaks for {spoken}.")
-    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}. {saying.calibration(asked)} {saying.seeds(spread)}")
+    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}. {saying.calibration(asked)} {saying.seeds(verdict.evidence.spread)}")
+    st.caption(saying.domain(verdict))
 
 
 def _stages(result) -> None:
@@ -82,7 +81,8 @@ def _checks(result) -> None:
         "**Does the verdict survive?**", help="The same picture, treated once more: a firm verdict should not flip."
     )
     paint = colours()
-    rows = [("As it is", result.fake_probability), *((c.name, c.fake_probability) for c in result.checks)]
+    verdict = result.verdict
+    rows = [("As it is", verdict.fake_probability), *((c.name, c.fake_probability) for c in verdict.evidence.checks)]
     side = {
         "field": "side",
         "scale": {"domain": ["real", "fake"], "range": [paint["real"], paint["fake"]]},

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cifake_core.detectors.runs import Run
 from cifake_core.metrics.calibration import Calibrator
+from cifake_core.progress import Progress, silent
 from cifake_core.store.workspace import Workspace
 from pages.shared import cached
 
@@ -64,56 +65,51 @@ def _calibrator(run_id: str, digest: str) -> Calibrator:
     return calibrating.calibrator(workspace, runs.open_run(workspace, run_id))
 
 
+def predictor_of(run: Run):
+    """The run ready to judge (`predictor.Predictor`). What a run of an earlier version lacks is fitted first, with a bar."""
+    from cifake_core.detectors.ood import storing
+
+    workspace = Workspace.current()
+    if storing.needs_fitting(workspace, run):
+        bar = st.progress(0.0, "Fitting the out-of-distribution check, once a run …")
+        found = _new_predictor(run, lambda done, total, message: bar.progress(min(done / max(total, 1), 1.0), f"{message} (once a run) …"))
+        bar.empty()
+        if storing.needs_fitting(workspace, run):  # it could not be stored: the dataset is gone or another one
+            return found
+    return _predictor(*_identity(run), _run=run)
+
+
+def _identity(run: Run) -> tuple[str, ...]:
+    """Digests of all a predictor rests on: the weights and validation predictions of every seed."""
+    from cifake_core.explanations import seeds
+
+    same = seeds.same_cell(Workspace.current(), run)
+    return run.id, ";".join(f"{one.id} {one.record['sha256']['weights.safetensors']} {cached.predictions_digest(one, 'validation')}" for one in same)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _predictor(run_id: str, seeds_digest: str, *, _run: Run):
+    return _new_predictor(_run, silent)
+
+
+def _new_predictor(run: Run, on_progress: Progress):
+    from cifake_core.explanations.predictor import Predictor
+
+    return Predictor.of(Workspace.current(), run, load=cached.detector_of, on_progress=on_progress)
+
+
 def tried(asked: Question, name: str, data: bytes):
     """The core's answer (`trying.Tried`) to one file."""
-    key = (asked.run.id, asked.weights, asked.jpeg, asked.method, asked.layer, asked.target, asked.calibrator)
-    return _tried(hashlib.sha256(data).hexdigest(), name, *key, _run=asked.run, _data=data)
+    predictor = predictor_of(asked.run)
+    key = (*_identity(asked.run), predictor.unchecked, asked.jpeg, asked.method, asked.layer, asked.target)
+    return _tried(hashlib.sha256(data).hexdigest(), name, *key, _predictor=predictor, _data=data)
 
 
 @st.cache_data(max_entries=120, show_spinner="Looking …")
-def _tried(
-    image: str,
-    name: str,
-    run_id: str,
-    weights: str,
-    jpeg: bool,
-    method: str,
-    layer: str,
-    target: str,
-    calibrator: Calibrator,
-    *,
-    _run: Run,
-    _data: bytes,
-):
+def _tried(image: str, name: str, run_id: str, seeds_digest: str, unchecked: str | None, jpeg: bool, method: str, layer: str, target: str, *, _predictor, _data: bytes):
     from cifake_core.explanations import trying
 
-    return trying.try_image(
-        cached.detector_of(_run), _data, name=name, jpeg=jpeg, method=method, layer=layer, target=target,
-        calibrator=calibrator,
-    )  # fmt: skip
-
-
-def spread_of(asked: Question, seen: np.ndarray):
-    """What the other seeds of the same cell say of those pixels uint8 (32, 32, 3) (`seeds.Spread`), and their runs."""
-    from cifake_core.explanations import seeds
-
-    same = seeds.same_cell(Workspace.current(), asked.run)
-    logits = [
-        _logit(run.id, run.record["sha256"]["weights.safetensors"], seen.tobytes(), _run=run, _seen=seen)
-        for run in same
-    ]
-    calibrated = [float(calibrator_of(run).logit(logit)) for run, logit in zip(same, logits, strict=True)]
-    return seeds.spread(np.array(calibrated)), same
-
-
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _logit(run_id: str, weights: str, pixels: bytes, *, _run: Run, _seen: np.ndarray) -> float:
-    from cifake_core.detectors.scoring import logits_of, on_device
-
-    detector = cached.detector_of(_run)
-    with detector.lock:
-        images = on_device(np.ascontiguousarray(_seen.transpose(2, 0, 1))[None], detector.device)
-        return float(logits_of(detector.network, images)[0])
+    return trying.try_image(_predictor, _data, name=name, jpeg=jpeg, method=method, layer=layer, target=target)
 
 
 def nearest_of(run: Run, seen: np.ndarray):
@@ -124,4 +120,4 @@ def nearest_of(run: Run, seen: np.ndarray):
     if index is None:
         return None
     pixels = np.ascontiguousarray(seen.transpose(2, 0, 1))
-    return index.nearest(features.features_of(cached.detector_of(run), pixels[None])[0], pixels=pixels)
+    return index.nearest(features.features_of(cached.detector_of(run), pixels[None])[0])

@@ -4,19 +4,19 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.images.sprite import png
-from pages.look.trial.asking import Question
+from pages.look.trial import saying
+from pages.look.trial.asking import Question, predictor_of
 from pages.look.trial.masking import mask_of, on_entity
 from pages.look.trial.traces import traces
-from pages.shared import cached
 from pages.shared.guard import shown_errors
 
-_BADGE = {"fake": ":orange[fake]", "real": ":blue[real]", "unsure": "unsure"}
 _FILL = {"mean colour": "mean", "blur": "blur", "shading": "low", "fine detail": "high"}
 
 
 @st.fragment
-def workbench(asked: Question, seen: np.ndarray) -> None:
-    """One image uint8 (32, 32, 3); a step of a slider or a stroke of the brush redraws only this."""
+def workbench(asked: Question, result) -> None:
+    """What if, of one tried image; a step of a slider or a stroke of the brush redraws only this."""
+    seen = result.seen
     st.subheader("What if?", anchor="what-if")
     st.caption(
         "Change the image as the world might, or take its entity or background away. A verdict that flips is called unsure."
@@ -29,7 +29,7 @@ def workbench(asked: Question, seen: np.ndarray) -> None:
         with middle:
             wanted = _sliders()
         with right:
-            _outcome(asked, seen, wanted, mask)
+            _outcome(asked, result, wanted, mask)
         traces(asked, seen, wanted, mask)
 
 
@@ -75,17 +75,20 @@ def _sliders():
     return Alterations(**values, masked=masked, fill=_FILL[fill])
 
 
-def _outcome(asked: Question, seen: np.ndarray, wanted, mask: np.ndarray) -> None:
+def _outcome(asked: Question, result, wanted, mask: np.ndarray) -> None:
     from cifake_core.explanations import altering
     from cifake_core.explanations.overlay import enlarge, overlay
 
     answer = altering.asked(
-        cached.detector_of(asked.run), np.ascontiguousarray(seen.transpose(2, 0, 1)), wanted, mask,
-        calibrator=asked.calibrator, method=asked.method, layer=asked.layer, target=asked.target,
+        predictor_of(asked.run), np.ascontiguousarray(result.seen.transpose(2, 0, 1)), result.verdict, wanted, mask,
+        size=result.size, method=asked.method, layer=asked.layer, target=asked.target,
     )  # fmt: skip
-    pixels, heat = answer.pixels.transpose(1, 2, 0), answer.maps.heat[0]
-    st.markdown(f"**Now:** {_BADGE[answer.verdict]}, **{answer.after:.1%}** fake (before: {answer.before:.1%})")
-    st.progress(min(max(answer.after, 0.0), 1.0))
+    pixels, heat, after = answer.pixels.transpose(1, 2, 0), answer.maps.heat[0], answer.after
+    st.markdown(
+        f"**Now:** {saying.badge(after)}, **{after.fake_probability:.1%}** fake "
+        f"(before: {saying.badge(answer.before)}, {answer.before.fake_probability:.1%})"
+    )
+    st.progress(min(max(after.fake_probability, 0.0), 1.0))
     image, over = st.columns(2, gap="small")
     shown = {"output_format": "PNG", "width": "stretch"}
     image.image(
@@ -93,8 +96,8 @@ def _outcome(asked: Question, seen: np.ndarray, wanted, mask: np.ndarray) -> Non
     )
     over.image(png(overlay(pixels, heat, 0.55)), caption="its map", alt="map of the altered image", **shown)
     if answer.flipped:
-        st.warning("The verdict flips: unsure. It hangs on what was altered.", icon=":material/swap_horiz:")
-    elif answer.verdict == "unsure":
-        st.info("Close to one half: unsure.", icon=":material/help:")
+        st.warning("The verdict flips: it hangs on what was altered.", icon=":material/swap_horiz:")
+    if not after.is_firm:
+        st.info(saying.why(after), icon=":material/help:")
     if answer.maps.empty[0]:
         st.caption("No evidence: the map of the altered image is zero everywhere.")

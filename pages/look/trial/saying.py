@@ -1,16 +1,11 @@
-"""What is said of a tried image, on the page and in its table: verdict, why it is unsure, interval over seeds, warnings."""
+"""What is said of a tried image, on the page and in its table: the verdict's word, why it is not firm, interval over seeds."""
 
+from cifake_core.detectors.ood.check import REFUSED
 from cifake_core.evaluation import calibrating
+from cifake_core.explanations.verdict import OUTSIDE
 from pages.look.trial.asking import Question
+from pages.shared.guard import literal
 from pages.shared.pickers import percent
-
-
-def warnings(result, nearest) -> list[str]:
-    """One sentence each: what the core remarked of the file, and whether the image is unlike all the network has learned from."""
-    found = list(result.warnings)
-    if nearest is not None and nearest.strange.is_far:
-        found.append(nearest.strange.sentence())
-    return found
 
 
 def interval(spread) -> str:
@@ -20,18 +15,19 @@ def interval(spread) -> str:
     return f"{spread.low:.0%} – {spread.high:.0%} over {spread.n} seeds"
 
 
-def reasons(result, spread) -> list[str]:
-    """Why the verdict is unsure; none = it is firm."""
-    found = list(result.reasons)
-    if spread.disagree:
-        fakes = sum(p >= 0.5 for p in spread.probabilities)
-        found.append(f"{fakes} of {spread.n} networks that differ only in their seed say fake, the others real")
-    return found
+def badge(verdict) -> str:
+    """The word of a verdict in its colour, as Markdown."""
+    return {"fake": ":orange[fake]", "real": ":blue[real]"}.get(verdict.word, verdict.word)
 
 
-def verdict(result, spread) -> str:
-    """fake, real or unsure."""
-    return "unsure" if reasons(result, spread) else ("real", "fake")[result.label]
+def why(verdict) -> str:
+    """Why the verdict is not a firm one, and where it leans; "" where it is firm."""
+    if verdict.is_firm:
+        return ""
+    reasons, lean = "; and ".join(verdict.reasons), f"It leans to **{verdict.leaning}**."
+    if verdict.word == OUTSIDE:
+        return f"The network was {literal(verdict.evidence.domain)}. The picture lies outside, because {literal(reasons)}. {lean} That says little here."
+    return f"Unsure, because {literal(reasons)}. {lean}"
 
 
 def calibration(asked: Question) -> str:
@@ -49,6 +45,14 @@ def seeds(spread) -> str:
         return "The cell was trained with one seed, so nothing is known of how much of this is luck; train more seeds for an interval."
     each = ", ".join(f"{p:.0%}" for p in spread.probabilities)
     return f"The same cell from {spread.n} seeds says {each}; 95 % interval of the mean: {spread.low:.0%} – {spread.high:.0%} (Student's t on logits)."
+
+
+def domain(verdict) -> str:
+    """What the network was trained on, what was done to the picture, and its out-of-distribution score."""
+    found = verdict.evidence
+    done = f" The picture was {found.done}." if found.done else ""
+    score = "" if found.score is None else f" Out-of-distribution score {found.score.value:.2f}; above 1, which {REFUSED:.0%} of held-out images reach, a picture counts as outside."
+    return f"The network was {literal(found.domain)}.{done}{score}"
 
 
 def in_words(p: float) -> str:

@@ -7,36 +7,35 @@ import streamlit as st
 
 from cifake_core.errors import CifakeError
 from cifake_core.evaluation import calibrating
+from cifake_core.explanations.verdict import WORDS
 from cifake_core.images.sprite import png
 from pages.look.trial import saying
-from pages.look.trial.asking import Question, nearest_of, spread_of, tried
+from pages.look.trial.asking import Question, tried
 from pages.shared.guard import literal
 
 
-def answered(asked: Question, files: list[tuple[str, bytes]]) -> list[tuple]:
-    """(result, spread, nearest) of each file that can be read; a bad one gets its sentence on the page."""
+def answered(asked: Question, files: list[tuple[str, bytes]]) -> list:
+    """The answer (`trying.Tried`) to each file that can be read; a bad one gets its sentence on the page."""
     found = []
     for name, data in files:
         try:
-            result = tried(asked, name, data)
+            found.append(tried(asked, name, data))
         except CifakeError as error:
             st.error(literal(str(error)), icon=":material/error:")
-            continue
-        found.append((result, spread_of(asked, result.seen)[0], nearest_of(asked.run, result.seen)))
     return found
 
 
-def overview(asked: Question, answers: list[tuple]) -> int:
+def overview(asked: Question, answers: list) -> int:
     """The table and its CSV; gives the place of the image to open."""
     table = as_table(asked, answers)
     counts = table["verdict"].value_counts()
     st.markdown(
-        " · ".join(f"**{counts.get(word, 0)}** {word}" for word in ("fake", "real", "unsure"))
+        " · ".join(f"**{counts.get(word, 0)}** {word}" for word in WORDS)
         + f" of {len(table)} images"
     )
-    pictures = ["data:image/png;base64," + base64.b64encode(png(result.seen)).decode() for result, *_ in answers]
+    pictures = ["data:image/png;base64," + base64.b64encode(png(result.seen)).decode() for result in answers]
     shown = table[["name", "verdict", "fake_probability", "reasons"]].assign(
-        interval=[saying.interval(s) for _, s, _ in answers]
+        interval=[saying.interval(result.verdict.evidence.spread) for result in answers]
     )
     shown.insert(0, "image", pictures)
     event = st.dataframe(
@@ -45,7 +44,7 @@ def overview(asked: Question, answers: list[tuple]) -> int:
         column_config={
             "image": st.column_config.ImageColumn("", width="small"),
             "fake_probability": st.column_config.ProgressColumn("Probability of fake", min_value=0, max_value=1, format="percent"),
-            "name": "File", "verdict": "Verdict", "reasons": "Why unsure", "interval": "Interval over seeds",
+            "name": "File", "verdict": "Verdict", "reasons": "Why not firm", "interval": "Interval over seeds",
         },
     )  # fmt: skip
     st.download_button(
@@ -57,27 +56,27 @@ def overview(asked: Question, answers: list[tuple]) -> int:
     return min(picked[0], len(answers) - 1) if picked else 0
 
 
-def as_table(asked: Question, answers: list[tuple]) -> pd.DataFrame:
+def as_table(asked: Question, answers: list) -> pd.DataFrame:
     """One row an image, for people and for files."""
     return pd.DataFrame(
         [
             {
                 "name": result.name,
-                "verdict": saying.verdict(result, spread),
-                "fake_probability": round(result.fake_probability, 6),
-                "low": spread.low,
-                "high": spread.high,
-                "seeds": spread.n,
-                "reasons": "; ".join(saying.reasons(result, spread)),
-                "warnings": " ".join(saying.warnings(result, nearest)),
-                "far_percentile": None if nearest is None else round(nearest.strange.far, 4),
+                **_verdict_columns(result.verdict),
+                "warnings": " ".join(result.warnings),
                 "format": result.format,
-                "width": result.stages[0].pixels.shape[1],
-                "height": result.stages[0].pixels.shape[0],
+                "width": result.size[0],
+                "height": result.size[1],
                 "encoded_as_jpeg": asked.jpeg,
-                "calibration": calibrating.titled(result.calibrator),
+                "calibration": calibrating.titled(asked.calibrator),
                 "run": asked.run.id,
             }
-            for result, spread, nearest in answers
+            for result in answers
         ]
     )
+
+
+def _verdict_columns(verdict) -> dict:
+    """`Verdict.as_dict` as cells: rounded, reasons as one text."""
+    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in verdict.as_dict().items()}
+    return {**rounded, "reasons": "; ".join(verdict.reasons)}

@@ -1,4 +1,4 @@
-"""Training images like the tried one, in the eyes of the network, and how far it is from all of them."""
+"""Training images like the tried one in feature space, and how far it is from all of them."""
 
 import numpy as np
 import streamlit as st
@@ -33,17 +33,7 @@ def similar(run: Run, nearest) -> None:
     st.caption(
         f"Nearest by what the network's last convolution sees (1 = as far as a held-out image usually is): {fakes} of {len(nearest.rows)} are fakes. The image is "
         f"farther from the training images than **{nearest.percentile:.0%}** of {nearest.n:,} held-out images "
-        f"({nearest.by_label[0]:.0%} of the reals, {nearest.by_label[1]:.0%} of the fakes), by the distance to the tenth nearest. {_strange(nearest.strange)}"
-    )
-
-
-def _strange(strange) -> str:
-    from cifake_core.explanations.strangeness import FAR
-
-    return (
-        f"By how it looks (colour, contrast, fine texture) it is farther than **{strange.looks:.0%}**. The worse of the two is stranger than **{strange.far:.0%}**; "
-        f"from {FAR:.0%} on it is called far, which {1 - FAR:.0%} of ordinary images are as well. A negative, or a picture upside down, is rarely noticed: its "
-        "colours and texture are ordinary ones."
+        f"({nearest.by_label[0]:.0%} of the reals, {nearest.by_label[1]:.0%} of the fakes), by the distance to the tenth nearest."
     )
 
 
