@@ -176,6 +176,44 @@ def test_every_view_of_the_page_shows_what_was_measured(lab, run, monkeypatch):
     assert said.count("**Grad\\-CAM on random weights**") == 2
 
 
+def test_both_places_and_every_control_are_shown_and_results_of_earlier_versions_are_not(lab, run, monkeypatch):
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+    from cifake_core.explanations import entity
+    from cifake_core.explanations.trust import Trust
+    from cifake_core.store import artifacts
+
+    monkeypatch.setattr(entity, "QUALITY_IMAGES", 10)
+    for kind in ("trust", "entity-test"):
+        with artifacts.whole_folder(lab.home / "studies" / kind / f"{run.id}-earlier") as folder:
+            artifacts.write_json(folder / "result.json", {"run": run.id, "split": "test", "n": 200, "created_at": "2026-11-01T00:00:00", "verdict": "Grad-CAM is no better than random."})
+            artifacts.write_record(folder, {}, ["result.json"])
+    trusted = Trust(run.id, ("gradcam", "occlusion"), ("convolutions.1",), n=20, road_n=0, place="both").run(Context(lab))
+    tested = entity.EntityTest(run.id, masks="centre", methods=("gradcam", "occlusion"), n=40, place="both").run(Context(lab))
+    app = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=120).run()
+    app.switch_page("pages/look/gradcam.py").run()
+
+    def shown(view):
+        app.segmented_control(key="gradcam_view").set_value(view).run()
+        assert not app.exception, (view, app.exception[0].message)
+        assert not app.error, (view, app.error[0].value)
+        assert "1 result of an earlier version is not shown" in app.warning[0].value
+        return "\n".join(element.value for kind in ("markdown", "caption", "subheader") for element in app.get(kind)).replace("\\", "")
+
+    said = shown("Can the map be trusted?")
+    assert "After the ReLU and before it" in said
+    assert f"over all {trusted['comparisons']} comparisons of this table" in said
+    assert "no better than" not in said
+    table = app.dataframe[-1].value
+    assert table["images"].tolist() == [20] * len(trusted["rows"])
+    assert set(table["feature map"]) == {"", "after ReLU", "before ReLU"}
+    said = shown("Entity or background?")
+    for name in ("alone", "pieces", "maps", "swap"):
+        assert tested["sentences"][name] in said.replace("\n", " "), name
+
+
 def test_the_ring_is_two_pixels_wide_and_maps_are_weighed_in_it():
     mask = rim.ring(32, 32)
     assert mask.sum() == 32 * 32 - 28 * 28
