@@ -42,6 +42,7 @@ def import_images(
     columns: Annotated[str, typer.Option(help="Which column is what: image=path,label=target,split=…,class=…,generator=…,prompt=…,seed=….")] = "",
     label_pattern: Annotated[str, typer.Option(help="Regular expression for file names with a group named label: (?P<label>real|fake)_.")] = "",
     generator_folders: Annotated[str, typer.Option(help="Names of folders that are generators, separated by commas.")] = "",
+    links_into: Annotated[list[str] | None, typer.Option(help="A folder that links in the source may lead into; may be given several times.")] = None,
     validation: Annotated[str, typer.Option(help="What becomes of the source's validation images: train, keep or test.")] = "train",
     strict: Annotated[bool, typer.Option(help="Refuse broken files, naming all, instead of leaving them out.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be imported and what is still open; import nothing.")] = False,
@@ -57,7 +58,7 @@ def import_images(
     step = ImportImages(
         **paths, name=name or "preview", resize=resize, jpeg=jpeg, generator=generator, split=split, note=note, real=words(real),
         fake=words(fake), label=label, label_names=words(label_names), columns=words(columns), label_pattern=label_pattern,
-        generator_folders=words(generator_folders), validation=validation, strict=strict, link_roots=_beside(paths),
+        generator_folders=words(generator_folders), validation=validation, strict=strict, link_roots=_beside(paths) + tuple(str(Path(folder).absolute()) for folder in links_into or []),
     )  # fmt: skip
     if dry_run:
         _show_preview(step, as_json)

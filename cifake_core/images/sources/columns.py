@@ -85,20 +85,28 @@ class Columns:
             if group:
                 self.candidates = group
                 break
-        if self.reading.one_label is not None and not self._says_labels(self.class_names.get(self.roles.get("label", ""), ())):
-            self.roles.setdefault("class", self.roles.get("label", ""))  # CIFAR-10's own label is a class
+        if self.reading.one_label is not None:
+            names = self.class_names.get(self.roles.get("label", ""), ())
+            if names and not self._says_labels(names):
+                self.roles.setdefault("class", self.roles["label"])  # CIFAR-10's own label is a class
             self.roles.pop("label", None)
             self.candidates = []
-        if self.roles.get("class") in ("", self.roles.get("label")):
+        if self.roles.get("class") == self.roles.get("label", ""):
             self.roles.pop("class", None)
 
     def offer_label(self, values: Mapping[str, Iterable[Any]]) -> None:
-        """Takes a column of words, such as class or source, as the label if all its words say one; `values` are some cells of each."""
-        if "label" in self.roles or self.candidates or self.reading.one_label is not None:
+        """Takes a column of words, such as class or label_str, as the label if all its words say one; `values` are some cells of each.
+
+        Words say more than bare numbers beside them: in Kaggle's 140k faces label 1 is label_str "real".
+        """
+        label = self.roles.get("label", "")
+        numbered = label and not self.class_names.get(label) and all(number_in(text_of(cell)) is not None for cell in values.get(label, ()))
+        if (label and not numbered) or self.reading.column("label") or self.candidates or self.reading.one_label is not None:
             return
         for name in self.names:
             words = [cell for cell in values.get(name, ()) if cell not in (None, "")]
-            if name.lower() in _MAYBE_LABELS and words and self._says_labels(words):
+            known = name.lower() in (*_MAYBE_LABELS, *_LABELS) or name.lower().startswith("label")
+            if known and words and self._says_labels(words):
                 self.roles["label"] = name
                 self.roles = {role: column for role, column in self.roles.items() if column != name or role == "label"}
                 return

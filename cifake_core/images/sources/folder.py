@@ -1,24 +1,27 @@
 """Pictures sorted into folders, in a folder or an archive: REAL and FAKE, ForenSynths, GenImage, or class folders of one kind."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import UNKNOWN_CLASS
+from cifake_core.images.schema import FAKE, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import printable, storable
 from cifake_core.images.sources.found import Found, Item, Question, Unreadable
 from cifake_core.images.sources.layout import Folders, OfficialNames
+from cifake_core.images.sources.lists import Finder, describe, read_lists
 from cifake_core.images.sources.reading import Reading
 from cifake_core.images.sources.tree import ARCHIVE_SUFFIXES, Tree, pictures
-from cifake_core.images.sources.vocabulary import class_of, how_to_say
+from cifake_core.images.sources.vocabulary import class_of, how_to_say, is_generator
+
+_ALL_TOLD = Reading(label="fake")  # for lists that say something of pictures, but not their labels
 
 
 def look(tree: Tree, reading: Reading) -> Found:
     """Raises BadInput if there is no picture, or a picture lies in folders that contradict each other."""
     found, others = pictures(tree)
-    leave_others(tree, others)
     if not found:
+        leave_others(tree, others)
         raise BadInput(f"{printable(tree.name)!r} holds no picture{_instead(others)}; give a folder or archive with REAL and FAKE in it.")
     folders = Folders(map(storable, found), tree.name, reading)
     official = OfficialNames()
@@ -29,6 +32,7 @@ def look(tree: Tree, reading: Reading) -> Found:
     if official.official():
         for item in labelled:
             item.class_label = official.class_of(item.path) if item.class_label == UNKNOWN_CLASS else item.class_label
+    leave_others(tree, others, _describe(tree, items, found, others))
     questions = _questions(tree.name, folders, labelled, len(items))
     if not questions:
         for item in items:
@@ -44,9 +48,28 @@ def tree_found(kind: str, tree: Tree, items: list[Item], conventions: tuple[str,
     return Found(kind, tree.name, len(items), partial(_items, tree, items), partial(_fetch, tree), tree.account, conventions, questions)
 
 
-def leave_others(tree: Tree, others: list[str]) -> None:
-    """Counts files that are no pictures."""
+def _describe(tree: Tree, items: list[Item], found: list[str], others: list[str]) -> set[str]:
+    """Lists beside the folders add what they say of the pictures; returns those that did."""
+    finder = Finder(found)
+    lists = [one for file in others for one in read_lists(tree, file, _ALL_TOLD, finder, named=False)]
+    return set(describe(items, lists, finder))
+
+
+def complete(item: Item) -> None:
+    """Fills what a list leaves open from the folders of the picture: a class of CIFAR-10, and who made a fake."""
+    folders = item.path.split("/")[:-1]
+    if item.class_label == UNKNOWN_CLASS and not item.class_name:
+        item.class_label = next((number for word in reversed(folders) if (number := class_of(word)) != UNKNOWN_CLASS), UNKNOWN_CLASS)
+    if item.label == FAKE and not item.generator:
+        item.generator = next(filter(is_generator, folders), "")
+
+
+def leave_others(tree: Tree, others: list[str], told: Container[str] = ()) -> None:
+    """Counts files that are no pictures; `told` are those that say something about pictures."""
     for file in others:
+        if file in told:
+            tree.account.leave(file, reasons.DESCRIPTIONS)
+            continue
         packed = file.lower().endswith(ARCHIVE_SUFFIXES)
         tree.account.leave(file, reasons.ARCHIVES if packed else reasons.NOT_A_PICTURE)
 

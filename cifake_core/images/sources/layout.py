@@ -67,11 +67,14 @@ class Folders:
             [(d, m) for d, m in said if m.strength == 4],
             [(d, m) for d, m in said if self._is_paired(folder, d, m)],
             [(d, m) for d, m in said if d >= self._common],
-            [(d, m) for d, m in said if d < self._common and _is_plain_label(folder[d])],
         )
         for group in groups:
             if group:
                 depth, label = self._agreed(group, folder)
+                return label, depth, folder[depth]
+        if said:  # folders that hold all pictures: like the root they may be the collection's name
+            depth, label = self._agreed(said, folder)
+            if _is_plain_label(folder[depth]):
                 return label, depth, folder[depth]
         meaning = self._vocabulary.meaning(self.root)
         if meaning.label is not None and (meaning.strength == 4 or _is_plain_label(self.root)):
@@ -145,7 +148,7 @@ class Folders:
             above = [d for d in free if d < at and (split_at is None or d > split_at)]
             if len(above) > 1 or (above and self._stands_beside_generators(folder, above[0])):
                 return above[0]
-        return -1 if at >= 0 and is_generator(self.root) else None
+        return -1 if at >= 0 and is_generator(self.root, expected=label_word in (*_FORENSYNTHS, *_GENIMAGE)) else None
 
     def _names_generator(self, word: str, says_label: bool) -> bool:
         return is_generator(word) and (not says_label or self._vocabulary.meaning(word).strength == 1)
@@ -154,8 +157,10 @@ class Folders:
         return {word.lower() for word in self._children[folder[:at]]} <= set(_GENIMAGE)
 
     def _stands_beside_generators(self, folder: tuple[str, ...], depth: int) -> bool:
-        """Whether a folder beside this one holds classes, as progan does beside biggan in ForenSynths' test sets."""
+        """Whether a folder beside this one is a generator, or holds classes, as progan does beside biggan in ForenSynths' test sets."""
         parent = folder[:depth]
+        if is_generator(folder[depth], expected=True) or any(map(is_generator, self._children[parent])):
+            return True
         return any(
             len(other) == depth + 3 and other[:depth] == parent and other[-1].lower() in _FORENSYNTHS
             for other in self.counts

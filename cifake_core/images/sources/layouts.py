@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from cifake_core.errors import BadInput
 from cifake_core.images.sources import account as reasons
-from cifake_core.images.sources import cifar10, folder, manifest, parquet, pattern, tarball, webdataset
+from cifake_core.images.sources import cifar10, folder, lists, manifest, parquet, pattern, tarball, webdataset
 from cifake_core.images.sources.account import Account, printable, storable
 from cifake_core.images.sources.archive import ZipTree
 from cifake_core.images.sources.found import Found
@@ -58,7 +58,7 @@ def _look_at_file(path: Path, name: str, reading: Reading) -> list[Found]:
 def _kind(path: Path) -> str:
     """By suffix, and by content where the suffix says nothing (blobs of Hugging Face's cache have none)."""
     name = path.name.lower()
-    for kind, suffixes in (("table", parquet.SUFFIXES), ("zip", (".zip",)), ("tar", tarball.SUFFIXES), ("list", manifest.SUFFIXES)):
+    for kind, suffixes in (("table", parquet.SUFFIXES), ("zip", (".zip",)), ("tar", tarball.SUFFIXES), ("list", lists.SUFFIXES)):
         if name.endswith(suffixes):
             return kind
     with path.open("rb") as file:

@@ -167,7 +167,7 @@ class _Source:
 
     def prepare(self, images: list[str]) -> None:
         """Goes through all rows without their pictures: what open names there are, how numbers were read, whether CIFAKE numbered the files."""
-        if len(images) == 1 and "label" not in self.columns.roles:
+        if len(images) == 1 and not self.columns.class_names.get(self.columns.roles.get("label", "")):
             light = self._light(images)
             cells: dict[str, list] = {name: [] for name in light if "." not in name}
             for number, row in enumerate(self.table.row_dicts(light)):

@@ -6,7 +6,7 @@ from cifake_core.errors import BadInput
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import printable, storable
 from cifake_core.images.sources.columns import Columns
-from cifake_core.images.sources.folder import leave_others, tree_found
+from cifake_core.images.sources.folder import complete, leave_others, tree_found
 from cifake_core.images.sources.found import Found
 from cifake_core.images.sources.layout import split_in_path
 from cifake_core.images.sources.reading import Reading
@@ -30,6 +30,7 @@ def look(tree: Tree, reading: Reading) -> Found:
             continue
         item = columns.item(match.groupdict(), path, split_in_path(path) or split_of(tree.name))
         item.key = file
+        complete(item)
         items.append(item)
     if not items:
         example = f", such as {printable(found[0])}" if found else ""

@@ -24,20 +24,27 @@ _CONTEXT = {
         ("photo", "photos", "photograph", "photographs", "photographic", "photography", "human", "humans", "nature", "natural", "original", "originals", "camera"),
         REAL,
     ),
-    **dict.fromkeys(("artificial", "artificially", "gen", "synth"), FAKE),
+    **dict.fromkeys(("artificial", "artificially", "synth"), FAKE),
 }
 # Words that say how a fake was made.
-_MAKERS = frozenset(
-    ["gan", "gans", "diffusion", "deepfake", "deepfakes", "midjourney", "dalle", "stylegan", "stylegan2", "stylegan3", "progan", "biggan", "cyclegan", "stargan", "gaugan", "dcgan", "wgan", "vqgan", "ddpm", "ddim", "ldm", "vqdm", "sdxl", "sd14", "sd15", "sd21"]
-)
-# Generators' names where the layout has a place for them; too short or too plain to be read as a label.
+_MAKERS = frozenset((
+    "gan", "gans", "diffusion", "deepfake", "deepfakes", "midjourney", "dalle", "stylegan", "stylegan2", "stylegan3", "progan",
+    "biggan", "cyclegan", "stargan", "gaugan", "dcgan", "wgan", "vqgan", "ddpm", "ddim", "ldm", "vqdm", "sdxl", "sd14", "sd15",
+    "sd21",
+))  # fmt: skip
 _KINDS = frozenset(("gan", "gans", "diffusion", "deepfakes"))  # of generators: the name of none
 _GENERATORS = (_MAKERS - _KINDS) | frozenset(
-    ["adm", "glide", "wukong", "crn", "imle", "san", "sitd", "seeingdark", "whichfaceisreal", "guided", "iddpm", "pndm", "dalle2", "dalle3", "sdv14", "sdv15", "sdv4", "sdv5", "sdv1", "sdv2", "sd2", "sd3", "sd35", "flux", "imagen", "firefly", "ideogram", "kandinsky", "pixart", "playground", "stablediffusion", "latentdiffusion", "esrgan", "projectedgan", "palette", "attgan"]
+    ("iddpm", "pndm", "dalle2", "dalle3", "sdv14", "sdv15", "sdv4", "sdv5", "sdv1", "sdv2", "sd2", "sd3", "sd35", "stablediffusion", "latentdiffusion", "esrgan", "projectedgan", "attgan", "whichfaceisreal", "seeingdark", "pixart", "kandinsky")
 )
-_NEUTRAL = frozenset(
-    ["art", "arts", "artwork", "artworks", "data", "dataset", "datasets", "set", "sets", "image", "images", "img", "imgs", "pic", "pics", "picture", "pictures", "face", "faces", "people", "portrait", "portraits", "folder", "folders", "dir", "file", "files", "sample", "samples", "label", "labels", "class", "v", "x", "px", "jpg", "jpeg", "png", "by", "and", "the", "of", "made", "created", "content", "small", "large", "full", "subset", "split", "splits", "batch", "part", "all", "cifake", "cifar"]
-)
+# Generators whose names are also plain words or abbreviations: only where the layout has a place for a generator.
+_PLAIN_GENERATORS = frozenset(["adm", "glide", "wukong", "crn", "imle", "san", "sitd", "guided", "flux", "imagen", "firefly", "ideogram", "playground", "palette"])
+_NEUTRAL = frozenset((
+    "art", "arts", "artwork", "artworks", "data", "dataset", "datasets", "set", "sets", "image", "images", "img", "imgs", "pic",
+    "pics", "picture", "pictures", "face", "faces", "people", "portrait", "portraits", "folder", "folders", "dir", "file", "files",
+    "sample", "samples", "label", "labels", "class", "v", "x", "px", "jpg", "jpeg", "png", "by", "and", "the", "of", "made",
+    "created", "content", "small", "large", "full", "subset", "split", "splits", "batch", "part", "all", "cifake", "cifar", "or",
+    "vs", "versus", "partial",
+))  # fmt: skip
 _PEOPLE = frozenset(("human", "humans", "original", "originals"))
 _NEGATION = frozenset(("non", "not", "no"))
 _SPLIT_WORDS = {
@@ -116,12 +123,16 @@ def class_of(name: str) -> int:
     return _CLASS_WORDS.get(name.strip().lower(), UNKNOWN_CLASS)
 
 
-def is_generator(name: str) -> bool:
-    """Whether a folder of this name is one of the generators whose names are in use, such as biggan or stable_diffusion_v_1_4."""
+def is_generator(name: str, expected: bool = False) -> bool:
+    """Whether a folder of this name is a generator whose name is in use, such as biggan or stable_diffusion_v_1_4.
+
+    Names that are also plain words, such as glide or flux, count only where the layout has a place for a generator (`expected`).
+    """
     words = tokens(name)
     whole = "".join(words)
-    part = (_MAKERS - _KINDS) & set(words)
-    return bool(part) or {"stable", "diffusion"} <= set(words) or whole in _GENERATORS or whole.rstrip("0123456789") in _GENERATORS
+    if {"stable", "diffusion"} <= set(words) or (_MAKERS - _KINDS) & set(words) or whole in _GENERATORS:
+        return True
+    return expected and whole in _PLAIN_GENERATORS
 
 
 @dataclass(frozen=True)

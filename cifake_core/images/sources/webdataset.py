@@ -8,7 +8,7 @@ from typing import Any
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import printable, storable
 from cifake_core.images.sources.columns import Columns
-from cifake_core.images.sources.folder import leave_others, tree_found
+from cifake_core.images.sources.folder import complete, leave_others, tree_found
 from cifake_core.images.sources.found import Found, Unreadable
 from cifake_core.images.sources.layout import split_in_path
 from cifake_core.images.sources.reading import Reading
@@ -38,6 +38,7 @@ def look(tree: Tree, reading: Reading) -> Found | None:
     for file, row in rows.items():
         item = columns.item(row, storable(file), split_in_path(storable(file)) or split)
         item.key = file
+        complete(item)
         items.append(item)
     told = {side for file in with_side for side in beside[_key(file)].values()}
     for file in told:
