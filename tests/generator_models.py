@@ -1,6 +1,8 @@
 """Tiny generators for the tests: a set of rendered stand-ins, a few steps of our own training, a random Stable Diffusion."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,40 @@ def _tokenizer(folder: Path):
     (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+
+
+def tiny_unconditional(folder: Path, kind: str) -> Path:
+    """A randomly initialised DDPM-, DDIM- or LDMPipeline of 32×32 pixels, saved whole."""
+    import diffusers
+    import torch
+
+    torch.manual_seed(0)
+    size = 16 if kind == "LDMPipeline" else 32
+    unet = diffusers.UNet2DModel(
+        sample_size=size, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4,
+        down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2,
+    )  # fmt: skip
+    if kind == "LDMPipeline":
+        vqvae = diffusers.VQModel(
+            block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+            latent_channels=3, norm_num_groups=4, num_vq_embeddings=16,
+        )  # fmt: skip
+        pipeline = diffusers.LDMPipeline(vqvae, unet, diffusers.DDIMScheduler())
+    else:
+        scheduler = diffusers.DDPMScheduler() if kind == "DDPMPipeline" else diffusers.DDIMScheduler()
+        pipeline = getattr(diffusers, kind)(unet, scheduler)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def as_hub_cache(folder: Path, cache: Path, model: str = "someone/tiny", commit: str = "0" * 40) -> Path:
+    """The same files as the Hub's own client keeps them: blobs by digest, a snapshot of links to them."""
+    home = cache / f"models--{model.replace('/', '--')}"
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        blob = home / "blobs" / hashlib.sha256(file.read_bytes()).hexdigest()
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(file.read_bytes())
+        link = home / "snapshots" / commit / file.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return home

@@ -141,7 +141,7 @@ def test_our_sampling_loop_gives_the_pixels_of_the_stock_pipeline_call(trained, 
     seeds, classes = [11, 12, 13], [0, 5, 9]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     stock = pipeline(classes, guidance_scale=guidance, generator=generators, num_inference_steps=4, output_type="np").images
-    ours = sampling.sample(pipeline, classes, seeds, steps=4, guidance=guidance)
+    ours = sampling.to_pixels(sampling.sample(pipeline, classes, seeds, steps=4, guidance=guidance))
     assert np.abs(ours.astype(int) - (stock * 255).round().astype(int)).max() <= 1
     other = sampling.sample(pipeline, classes, seeds, steps=4, guidance=guidance + 2)
     assert np.abs(ours.astype(int) - other.astype(int)).max() > 20  # the network looks at the class

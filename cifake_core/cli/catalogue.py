@@ -135,6 +135,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Images from each model of a catalogue as one image set, one process a model; run again, it makes what is missing."""
+    from cifake_core.generators import defects
     from cifake_core.generators.hub.sampling import SampleCatalogue
 
     step = SampleCatalogue(
@@ -146,6 +147,7 @@ def sample(
     result = run_step(step)
     lines = [f"{count} models: {state}" for state, count in result["states"].items()]
     lines += [f"  {fault['model']}: {fault['kind']}. {fault['reason']}" for fault in result["faults"]]
+    lines += [f"  {model}: {defects.sentence(vain)}" for model, vain in result.get("defects", {}).items()]
     if result["dataset"]:
         lines.append(f"{result['dataset']}: {result['images']:,} images")
     else:

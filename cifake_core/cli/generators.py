@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
 def generate(
     name: Annotated[str, typer.Option(help="Name of the new image set.")],
     generator: Annotated[
-        str, typer.Option(help="demo, cifar10-ldm, a generator of the workspace, a folder, or owner/model@commit.")
+        str, typer.Option(help="demo, cifar10-ldm, a generator of the workspace, a folder, a .safetensors file, or owner/model@commit.")
     ] = "demo",
-    per_class: Annotated[int, typer.Option(help="Images of each class.")] = 20,
+    per_class: Annotated[int, typer.Option(help="Images of each class; of a model without classes, as many as all classes together.")] = 20,
     classes: Annotated[str, typer.Option(help="Classes, separated by commas; all ten if left out.")] = "",
     counts: Annotated[str, typer.Option(help="Own numbers of some classes: cat=50,dog=0.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same images on the same kind of device.")] = 0,
@@ -50,6 +50,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make fakes of each class as an image set; run again after a stop, it makes only what is missing."""
+    from cifake_core.generators import defects
     from cifake_core.generators.generating import Generate
     from cifake_core.images.schema import CLASSES
 
@@ -66,7 +67,8 @@ def generate(
             result = step.keep_done(Context(Workspace.current(), on_progress))
     else:
         result = run_step(step)
-    show(result, as_json, [f"{result['dataset']}: {result['images']:,} images by {result['generator']} ({result['revision']})"])
+    line = f"{result['dataset']}: {result['images']:,} images by {result['generator']} ({result['revision']})"
+    show(result, as_json, [line, *filter(None, [defects.sentence(result.get("defects", {}))])])
 
 
 def _show_estimate(step, as_json: bool) -> None:
@@ -113,9 +115,10 @@ def render_demo(
 
 
 def _local(generator: str) -> str:
-    """A folder as it is seen from anywhere; everything else as it was typed."""
-    folder = Path(generator).expanduser()
-    return str(folder.absolute()) if len(folder.parts) > 1 and folder.is_dir() else generator
+    """A folder or file as it is seen from anywhere; everything else as it was typed."""
+    path = Path(generator).expanduser()
+    there = (len(path.parts) > 1 and path.is_dir()) or path.is_file()
+    return str(path.absolute()) if there else generator
 
 
 def _counts(text: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cifake_core.errors import CifakeError
-from cifake_core.generators import checking
+from cifake_core.generators import checking, local
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace
 
@@ -66,9 +66,11 @@ def trained(workspace: Workspace) -> list[Listed]:
     return [one for one in found if one.record is not None and one.name not in BUNDLED]
 
 
-def asked_by_class(folder: Path) -> bool:
-    """Whether the pipeline in that folder is asked by class number, not by words. Raises BadInput or Damaged."""
-    return checking.checked_pipeline(folder) in checking.BY_CLASS
+def asked_by(path: Path) -> str:
+    """How the pipeline of that folder or file is asked: by "class", by "words", or for "nothing". Raises BadInput or Damaged."""
+    found = local.located(path)
+    pipeline = checking.checked_class(found.folder) if found.checkpoint else checking.checked_pipeline(found.folder)
+    return "class" if pipeline in checking.BY_CLASS else "nothing" if pipeline in checking.UNCONDITIONAL else "words"
 
 
 def begun(workspace: Workspace) -> list[Begun]:

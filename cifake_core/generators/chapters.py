@@ -118,9 +118,8 @@ class _Work:
         """A sheet of eight samples a class, class by row; seeds are fixed, so sheets of one training compare."""
         classes = [label for label in range(len(CLASSES)) for _ in range(8)]
         parts = _parts(vae, transformer)
-        return sampling.sample(
-            parts, classes, list(range(len(classes))), self.design.sample_steps, self.design.guidance
-        )
+        drawn = sampling.sample(parts, classes, list(range(len(classes))), self.design.sample_steps, self.design.guidance)
+        return sampling.to_pixels(drawn)
 
 
 def _record(step: TrainGenerator, images: ImageSet, request: str, vae, pixels: torch.Tensor, first, second) -> dict:

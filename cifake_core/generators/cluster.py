@@ -33,6 +33,8 @@ def painted(
     Raises BadInput that names a batch which failed, and what ray_cluster.connected raises.
     """
     source = setup[0]
+    if source.checkpoint:
+        raise BadInput(f"{source.title!r} is a single file, which does not travel to other machines; save it as a diffusers folder, or make the images here.")
     with ray_cluster.joined("ray", address) as ray:
         names = [] if source.kind == "hub" else checking.model_files(source.folder)
         files = Files.of(source.folder, names).sent(ray)

@@ -18,7 +18,7 @@ import numpy as np
 
 from cifake_core import ray_cluster
 from cifake_core.errors import BadInput, Conflict, NotFound
-from cifake_core.generators import cluster, pipelines
+from cifake_core.generators import cluster, defects, pipelines
 from cifake_core.generators.recipe import Recipe, image_seed, load_recipe
 from cifake_core.generators.request import Manner, Painted, Request
 from cifake_core.generators.shards import Shards
@@ -26,7 +26,7 @@ from cifake_core.generators.sheets import write_sheet
 from cifake_core.images.building import new_image_set
 from cifake_core.images.codec import decode
 from cifake_core.images.image_set import ImageSet
-from cifake_core.images.schema import CLASSES, FAKE, SPLITS, NewImage, Original
+from cifake_core.images.schema import CLASSES, FAKE, SPLITS, UNKNOWN_CLASS, NewImage, Original
 from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
@@ -119,7 +119,12 @@ class Generate:
         return _result(made, source)
 
     def requests(self, source: pipelines.Source) -> list[Request]:
-        """Every image of the plan, class after class in turn, so that a half-made set is balanced too."""
+        """Every image of the plan, class after class in turn, so that a half-made set is balanced too.
+
+        A generator that knows no classes makes as many images as all of them together, of no known class.
+        """
+        if source.unconditional:
+            return [Request("", index, image_seed(self.seed, "", index)) for index in range(sum(map(self.count, self.classes)))]
         words, plan = self.words(), []
         for index in range(max(self.count(name) for name in self.classes)):
             for name in self.classes:
@@ -132,14 +137,14 @@ class Generate:
     def manner(self, source: pipelines.Source) -> Manner:
         """How this source is sampled: what the user gave, else what the model or the recipe says."""
         words = self.words()
-        by_words = not source.by_class and "Consistency" not in source.pipeline
+        by_words = source.by_words and "Consistency" not in source.pipeline
         steps, guidance = (words.steps, words.guidance) if by_words else (source.steps, source.guidance)
         return Manner(
             steps=self.steps or steps,
-            guidance=self.guidance if self.guidance >= 0 else guidance,
-            negative_prompt="" if source.by_class else self.negative_prompt or words.negative_prompt,
+            guidance=0.0 if source.unconditional else self.guidance if self.guidance >= 0 else guidance,
+            negative_prompt=(self.negative_prompt or words.negative_prompt) if source.by_words else "",
             scheduler=self.scheduler,
-            size=0 if source.by_class else self.size or words.size,
+            size=(self.size or words.size) if source.by_words else 0,
         )
 
     def batches(self, source: pipelines.Source) -> list[list[Request]]:
@@ -166,14 +171,16 @@ class Generate:
         missing = [number for number in range(len(batches)) if number not in shards]
         if not missing:
             return
+        defects.check_hope(shards.defects, shards.usable, source.title)  # of an earlier start: nothing is drawn to say it again
         context.on_progress(shards.images, total, f"loading {source.id}")
         preview = _Preview(context.scratch, shards)
-        began, at_start = time.monotonic(), shards.images
+        began, at_start, in_vain = time.monotonic(), shards.images, 0
 
         def tell(made: int, message: str = "") -> None:
             """`made` since it began, those of batches under way on other machines too."""
             speed = f", {made / (time.monotonic() - began):.1f} images/s" if made else ""
-            context.on_progress(at_start + made, total, message or f"{at_start + made} of {total} images{speed}")
+            vain = f", {in_vain} pictures not kept" if in_vain else ""
+            context.on_progress(at_start + made, total, message or f"{at_start + made} of {total} images{speed}{vain}")
 
         coming = {number: batches[number] for number in missing}
         if self.executor == "ray":
@@ -182,7 +189,9 @@ class Generate:
             finished = self._painted_here(source, coming, tell)
         for number, painted in finished:
             shards.add(number, painted, self.keep_originals)
-            preview.add(painted)
+            defects.check_hope(shards.defects, shards.usable, source.title)
+            in_vain = sum(shards.defects.pictures.values())
+            preview.add([one for one in painted if one.data])
 
     def _painted_here(
         self, source: pipelines.Source, batches: dict[int, list[Request]], tell: Callable[..., None]
@@ -195,6 +204,8 @@ class Generate:
             tell(made)
 
     def _store(self, context: Context, source: pipelines.Source, shards: Shards, request: str) -> ImageSet:
+        if not shards.usable:
+            raise defects.nothing_usable(shards.defects, source.title)
         originals = context.workspace.originals / self.name if self.keep_originals else None
         return new_image_set(
             context.workspace,
@@ -202,15 +213,16 @@ class Generate:
             self._rows(shards, source, originals),
             kind="generated",
             note=f"Made by {source.title} ({source.pipeline}), seed {self.seed}.",
-            source={"request": request, "generator": source.title, "revision": source.revision, "step": ray_cluster.asked(self)},
-            total=shards.images,
+            source={"request": request, "generator": source.title, "revision": source.revision, "step": ray_cluster.asked(self), "defects": shards.defects.as_dict()},
+            total=shards.usable,
             on_progress=context.on_progress,
         )
 
     def _rows(self, shards: Shards, source: pipelines.Source, originals: Path | None) -> Iterator[NewImage]:
         for row in shards.rows():
             provenance = row["provenance"]
-            label = f"{provenance['class']}-{provenance['index']:05d}"
+            word = provenance["class"]
+            label = f"{word or 'unknown'}-{provenance['index']:05d}"
             if originals and row["original"]:
                 with artifacts.whole_file(originals / f"{label}.png") as temporary:
                     temporary.write_bytes(row["original"])
@@ -218,14 +230,14 @@ class Generate:
             yield NewImage(
                 data=row["data"],
                 label=FAKE,
-                class_label=CLASSES.index(provenance["class"]),
+                class_label=CLASSES.index(word) if word else UNKNOWN_CLASS,
                 split=self.split,
                 path=f"{label}.jpg",
                 generator=source.title,
                 prompt=provenance["prompt"],
                 seed=provenance["seed"],
                 provenance=provenance,
-                architecture="LatDiff",
+                architecture="PixDiff" if source.pipeline in ("DDPMPipeline", "DDIMPipeline") else "LatDiff",
                 original=Original.drawn(provenance),
             )
 
@@ -245,7 +257,7 @@ class _Preview:
         self.latest = latest[-PREVIEW_IMAGES:]
 
     def add(self, painted: list[Painted]) -> None:
-        if self.scratch is None:
+        if self.scratch is None or (not painted and not self.latest):
             return
         self.latest = (self.latest + [(item.data, item.provenance) for item in painted])[-PREVIEW_IMAGES:]
         pictures = np.stack([decode(data) for data, _ in self.latest])
@@ -277,4 +289,5 @@ def _result(made: ImageSet, source: pipelines.Source) -> dict:
         "duplicates": made.record["duplicates"],
         "generator": source.title,
         "revision": source.revision,
+        "defects": made.record["source"].get("defects", {}),
     }

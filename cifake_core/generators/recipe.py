@@ -81,5 +81,10 @@ def image_seed(set_seed: int, class_name: str, index: int) -> int:
     return int.from_bytes(hashlib.sha256(f"image/{set_seed}/{class_name}/{index}".encode()).digest()[:6], "big")
 
 
+def redraw_seed(seed: int, attempt: int) -> int:
+    """The seed of the same image drawn once more (attempt 1, 2, …), 0 … 2⁴⁸−1: from its first seed alone."""
+    return int.from_bytes(hashlib.sha256(f"redraw/{seed}/{attempt}".encode()).digest()[:6], "big")
+
+
 def _draw(key: str, choices: int) -> int:
     return int.from_bytes(hashlib.sha256(f"modifier/{key}".encode()).digest()[:8], "big") % choices

@@ -74,7 +74,7 @@ def _timed(painter: Painter, batch: list[Request], steps: int) -> float:
     painter.engine.manner = Manner(steps, whole.guidance, whole.negative_prompt, whole.scheduler, whole.size)
     try:
         began = time.monotonic()
-        painter.paint(batch)
+        painter.paint(batch, redraw=False)
         hardware.synchronize(painter.device)
         return time.monotonic() - began
     finally:

@@ -31,6 +31,6 @@ class Painted:
     """One finished image: the file as CIFAKE stores it, the picture it was shrunk from, and how it was made."""
 
     request: Request
-    data: bytes  # JPEG, 32×32
+    data: bytes  # JPEG, 32×32; empty where none of its pictures can be kept
     original: np.ndarray  # uint8 (H, W, 3), as the pipeline gave it
-    provenance: dict
+    provenance: dict  # "rejected": pictures drawn in vain, with their seeds and reasons; "left_out": True where all were

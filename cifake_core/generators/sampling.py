@@ -27,7 +27,7 @@ def sample(
     guidance: float,
     after_step: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """Pixels uint8 (N, side, side, 3). Equal to `pipeline(class_labels, guidance, [generators], steps)` within rounding.
+    """Pictures float32 (N, side, side, 3), about 0 … 1. Equal to `pipeline(class_labels, guidance, [generators], steps)` within rounding.
 
     Classifier-free guidance (Ho & Salimans 2022, eq. 6) runs both answers in one batch; guidance ≤ 1 halves the work.
     `after_step` is called between denoising steps and may raise.
@@ -53,7 +53,7 @@ def sample(
         latents = scheduler.step(answer, t, latents).prev_sample
         after_step()
     pictures = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
-    return to_pixels(pictures.float().permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5)
+    return pictures.float().permute(0, 2, 3, 1).cpu().numpy() / 2 + 0.5
 
 
 def to_pixels(pictures: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cifake_core.errors import BadInput, Conflict
+from cifake_core.generators import defects
 from cifake_core.generators.designs import PRESETS
 from cifake_core.generators.latent_diffusion import TrainGenerator
 from cifake_core.generators.recipe import image_seed
@@ -172,10 +173,11 @@ class BuildZoo:
                 self._reconstruct(context, variant, reals, made[variant.name])
             else:
                 self._paint(context, variant, made[variant.name])
+        vain = _defects(made)
         return new_image_set(
             context.workspace, self.name, self._rows(made), kind="generated",
             note=f"{len(chosen)} small generators of our own, trained on the reals of {self.dataset}.",
-            source={"request": request, "zoo": asdict(self)}, total=sum(shards.images for shards in made.values()), on_progress=context.on_progress,
+            source={"request": request, "zoo": asdict(self), "defects": defects.together(vain.values()), "defects_by_generator": vain}, total=sum(shards.usable for shards in made.values()), on_progress=context.on_progress,
         )  # fmt: skip
 
     def _paint(self, context: Context, variant: Variant, shards) -> None:
@@ -193,6 +195,7 @@ class BuildZoo:
             painter = plan.painter(source)
             for number in missing:
                 shards.add(number, painter.paint(batches[number]), keep_originals=False)
+                defects.check_hope(shards.defects, shards.usable, plan.generator)
 
     def _reconstruct(self, context: Context, variant: Variant, reals: ImageSet, shards) -> None:
         """Real training pictures through encoder and decoder: what a detector may learn of the decoder alone."""
@@ -234,6 +237,12 @@ class BuildZoo:
                     original=Original.drawn(about),
                     family=f"{self.name}-{variant.training}",
                 )
+
+
+def _defects(made: dict) -> dict[str, dict]:
+    """Variant → what it drew in vain, for those that did."""
+    found = {name: shards.defects.as_dict() for name, shards in made.items()}
+    return {name: told for name, told in found.items() if told["pictures"]}
 
 
 def _half(context: Context, reals: ImageSet, name: str) -> str:

@@ -1,11 +1,11 @@
 """What became of one model, and whose fault it was: the model's (never tried again by itself) or the surroundings' (tried again)."""
 
 import errno
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from cifake_core.errors import BadInput, CifakeError, Damaged, DownloadFailed, OutOfMemory
+from cifake_core.errors import BadInput, CifakeError, Damaged, DownloadFailed, OutOfMemory, Refused
 from cifake_core.store import artifacts
 
 OUTCOME = "outcome.json"
@@ -28,6 +28,7 @@ KINDS = {
     "too slow": State.MODEL_FAULT,
     "crashed": State.MODEL_FAULT,
     "too large": State.MODEL_FAULT,
+    "no usable picture": State.MODEL_FAULT,  # black, flat, or all flagged by its safety checker
     "failed": State.MODEL_FAULT,
     "network": State.INFRASTRUCTURE_FAULT,
     "disk": State.INFRASTRUCTURE_FAULT,
@@ -47,6 +48,7 @@ class Outcome:
     seconds: float = 0.0
     attempts: int = 0
     variant: str = ""  # pipeline, precision and device it was sampled with
+    defects: dict = field(default_factory=dict)  # pictures drawn in vain: see generators.defects.Defects
 
 
 def fault(model: str, kind: str, reason: str, **more) -> Outcome:
@@ -112,4 +114,4 @@ def _kind(error: BaseException) -> str | None:
     memory = "can't allocate memory" in text or "out of memory" in text or "cannot allocate memory" in text
     if isinstance(error, (OutOfMemory, MemoryError, torch.OutOfMemoryError)) or memory:
         return "memory"
-    return "damaged" if isinstance(error, Damaged) else None
+    return "damaged" if isinstance(error, Damaged) else "no usable picture" if isinstance(error, Refused) else None

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from cifake_core import ray_cluster
 from cifake_core.errors import BadInput, Conflict
+from cifake_core.generators import defects
 from cifake_core.generators.hub import cache, faults, frozen, listing
 from cifake_core.generators.hub.crew import Crew
 from cifake_core.generators.hub.elsewhere import Elsewhere
@@ -23,6 +22,7 @@ from cifake_core.generators.hub.faults import Outcome, State
 from cifake_core.generators.hub.models import HubModel
 from cifake_core.generators.hub.unit import Unit
 from cifake_core.generators.recipe import image_seed, load_recipe
+from cifake_core.generators.shards import made_rows
 from cifake_core.images.building import new_image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import CLASSES, FAKE, SPLITS, UNKNOWN_CLASS, NewImage, Original
@@ -220,7 +220,8 @@ class _Work:
             note=f"Sampled from {sum(o.state == State.COMPLETED for o in self.outcomes.values())} models of the catalogue {self.catalogue.name}.",
             source={
                 "request": self.request, "catalogue": self.catalogue.name, "catalogue_digest": self.catalogue.digest,
-                "states": self.states(), "sampling": asdict(self.step),
+                "states": self.states(), "sampling": asdict(self.step), "defects": defects.together(self.defects().values()),
+                "defects_by_generator": self.defects(),
             },
             total=self.images, on_progress=self.context.on_progress,
         )  # fmt: skip
@@ -234,8 +235,12 @@ class _Work:
             if self.outcomes[model.id].state != State.COMPLETED:
                 continue
             for file in sorted(self.place(model).glob("[0-9]*.parquet")):
-                for row in pq.read_table(file, columns=["data", "provenance"]).to_pylist():
-                    yield _image(model, row["data"], json.loads(row["provenance"]), self.step.split)
+                for row in made_rows(file):
+                    yield _image(model, row["data"], row["provenance"], self.step.split)
+
+    def defects(self) -> dict[str, dict]:
+        """Model → what it drew in vain, for those that did."""
+        return {outcome.model: outcome.defects for outcome in self.outcomes.values() if outcome.defects.get("pictures")}
 
     def states(self) -> dict[str, int]:
         return dict(Counter(outcome.state for outcome in self.outcomes.values()))
@@ -251,6 +256,7 @@ class _Work:
             "kinds": dict(Counter(outcome.kind for outcome in self.outcomes.values() if outcome.kind)),
             "images_per_s": round(self.images / seconds, 3) if seconds else None,
             "left": len(self.left()),
+            "defects": self.defects(),
             "faults": [asdict(outcome) for outcome in self.outcomes.values() if outcome.kind][:100],
         }
 

@@ -67,7 +67,7 @@ def work(unit: Unit) -> None:
 
 def _sampled(unit: Unit, tell: Callable[[Outcome], None]) -> Outcome:
     from cifake_core import hardware
-    from cifake_core.generators import pipelines
+    from cifake_core.generators import defects, pipelines
     from cifake_core.generators.generating import Generate
     from cifake_core.generators.painting import Painter, Request, automatic_batch
 
@@ -90,8 +90,11 @@ def _sampled(unit: Unit, tell: Callable[[Outcome], None]) -> Outcome:
             painter = Painter(source, manner, len(batches[0]), classes, lambda message: None)
             for number in missing:
                 shards.add(number, painter.paint(batches[number]), keep_originals=False)
+                defects.check_hope(shards.defects, shards.usable, source.title)
         variant += f" on {painter.device.type}, batch {painter.batch}"
-    return Outcome(unit.model.id, State.COMPLETED.value, images=shards.images, variant=variant)
+    if not shards.usable:
+        raise defects.nothing_usable(shards.defects, source.title)
+    return Outcome(unit.model.id, State.COMPLETED.value, images=shards.usable, variant=variant, defects=shards.defects.as_dict())
 
 
 def _shards(folder: Path, batch: int) -> "Shards":

@@ -27,8 +27,9 @@ def generate_form() -> None:
         recall_from_file()
         if chosen is None:
             return
-        numbers = _numbers()
-        template, modifiers = ("", {}) if chosen.by_class else _words()
+        by_words = not chosen.by_class and not chosen.classless
+        numbers = _total() if chosen.classless else _numbers()
+        template, modifiers = _words() if by_words else ("", {})
         settings = _settings(chosen)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input("Name of the image set", value=free_name(Workspace.current(), "made-0"), max_chars=80, key="generate_name", width=320)
@@ -40,7 +41,7 @@ def generate_form() -> None:
         if not plan.chosen:
             st.caption("Choose at least one class, and at least one image of it.")
             return
-        if not chosen.by_class:
+        if by_words:
             st.caption("For example:")
             st.code("\n".join(plan.prompts()), language=None, wrap_lines=True)
         if plan.name in {image_set.name for image_set in ImageSet.list(Workspace.current())}:
@@ -74,6 +75,12 @@ def _numbers() -> dict[str, int]:
     if 0 < plan.balance < 0.5:
         st.caption("A detector trained on an unbalanced set may learn the class instead of the generator.")
     return numbers
+
+
+def _total() -> dict[str, int]:
+    """How many images of a model that knows no classes: spread over the classes, since the plan is their sum."""
+    total = int(st.number_input("Images", 1, _MOST, 200, key="generate_total", bind="query-params", width=180, help="This model knows no classes."))
+    return {name: total // len(CLASS_NAMES) + (number < total % len(CLASS_NAMES)) for number, name in enumerate(CLASS_NAMES)}
 
 
 def _own_numbers() -> dict[str, int]:
@@ -142,8 +149,9 @@ def _words() -> tuple[str, dict[str, list[str]]]:
 def _settings(chosen: Chosen) -> dict:
     """How images are sampled and where they go; None is the generator's own."""
     recipe = load_recipe()
-    own_steps = chosen.steps or (None if chosen.by_class else recipe.steps)
-    own_guidance = chosen.guidance if chosen.guidance is not None else (None if chosen.by_class else recipe.guidance)
+    by_words = not chosen.by_class and not chosen.classless
+    own_steps = chosen.steps or (recipe.steps if by_words else None)
+    own_guidance = chosen.guidance if chosen.guidance is not None else (recipe.guidance if by_words else None)
     words = {}
     with st.expander("Settings", icon=":material/tune:", key="generate_settings"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -164,7 +172,7 @@ def _settings(chosen: Chosen) -> dict:
                 "Goes to", ["train", "test"], default="train", required=True, key="generate_split", bind="query-params",
                 help="The part of the image set that the images become.",
             )  # fmt: skip
-        if not chosen.by_class:
+        if not chosen.by_class and not chosen.classless:
             words = _word_settings()
     return {"steps": steps, "guidance": guidance, "batch": batch or 0, "split": split, **words}
 

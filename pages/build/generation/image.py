@@ -78,6 +78,9 @@ def _original(made: dict) -> bytes | None:
 
 def _known(made: dict) -> dict[str, str]:
     found = {title: literal(_short(made[name])) for name, title in _FACTS.items() if made.get(name) not in (None, "")}
+    if rejected := made.get("rejected"):
+        reasons = ", ".join(sorted({str(one.get("reason")) for one in rejected}))
+        found["Drawn again"] = literal(f"{len(rejected)} × with another seed, because of: {reasons}")
     versions = made.get("versions")
     if isinstance(versions, dict):
         found["Versions"] = literal(", ".join(f"{name} {number}" for name, number in versions.items()))

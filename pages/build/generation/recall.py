@@ -16,7 +16,7 @@ def recall_from_file() -> None:
     """The settings that made an exported PNG, read from its text fields."""
     with st.popover("Recall the settings of a PNG", icon=":material/settings_backup_restore:", type="tertiary"):
         file = st.file_uploader(
-            "A PNG out of an export", type=["png"], key="generate_png",
+            "A PNG out of an export", type=["png"], key="generate_png", max_upload_size=25,
             help="Exported PNGs carry how they were made. Only that is read; the picture is not kept.",
         )  # fmt: skip
         st.button("Fill the form", key="generate_png_recall", disabled=file is None, on_click=_recall_png)

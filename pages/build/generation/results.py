@@ -11,6 +11,7 @@ import streamlit as st
 from cifake_core.detectors import runs
 from cifake_core.detectors.runs import Run
 from cifake_core.evaluation.evaluating import class_name
+from cifake_core.generators import defects
 from cifake_core.images.discarding import Discard, free_name
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.images.sprite import sprite
@@ -56,6 +57,8 @@ def results(made: list[ImageSet]) -> None:
         link_to("data", "Open in Data", icon=":material/photo_library:", data_set=chosen.name)
     if chosen.record["note"]:
         st.caption(literal(chosen.record["note"]))
+    if in_vain := defects.sentence(chosen.record["source"].get("defects", {})):
+        st.warning(literal(in_vain), icon=":material/block:")
     st.fragment(_shown)(chosen)
 
 

@@ -26,17 +26,19 @@ _ABOUT = {
     "demo": "A small latent diffusion model of the demo world: rendered scenes of ten classes, no photographs.",
     "cifar10-ldm": "A small latent diffusion model of CIFAR-10's photographs, trained on CIFAKE's 50,000 training reals.",
 }
+_WAYS = {"class": "asked by class", "words": "asked with words", "nothing": "without classes or words: what it makes is of no known class"}
 TRAIN_VIEW = "Train a generator"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The generator of the form. `by_class`: it is asked by class, not by words."""
+    """The generator of the form. `by_class`: it is asked by class, not by words; `classless`: it is asked for nothing."""
 
     id: str
     by_class: bool
     steps: int | None = None  # its own; None = not known before it is loaded
     guidance: float | None = None
+    classless: bool = False
 
 
 def generator_choice() -> Chosen | None:
@@ -106,17 +108,17 @@ def _provenance(record: dict) -> str:
 
 def _folder() -> Chosen | None:
     typed = st.text_input(
-        "Folder of a diffusers pipeline", key="generate_folder", bind="query-params", placeholder="my-model",
-        help="A folder made by save_pretrained, with safetensors weights. No code of others is run, and no pickled weights are read.",
+        "Folder of a diffusers pipeline, or a checkpoint file", key="generate_folder", bind="query-params", placeholder="my-model",
+        help="A folder made by save_pretrained, one of the Hub's cache, or a .safetensors checkpoint with its configuration folder beside it. "
+        "No code of others is run, and no pickled weights are read.",
     )  # fmt: skip
     if not typed.strip():
         st.caption(f"From here only folders inside {literal(', '.join(map(str, import_roots())))} may be read; the command line reads any.")
         return None
     path = allowed_path(typed)
-    by_class = catalogue.asked_by_class(path)
-    way = "asked by class" if by_class else "asked with words"
-    st.caption(f"{literal(path.name)}: a stock diffusers pipeline, {way}; every image's record will carry the digest of its files.")
-    return Chosen(str(path), by_class)
+    way = catalogue.asked_by(path)
+    st.caption(f"{literal(path.name)}: a stock diffusers pipeline, {_WAYS[way]}; every image's record will carry the digest of its files.")
+    return Chosen(str(path), way == "class", classless=way == "nothing")
 
 
 def _hub() -> Chosen | None:
