@@ -22,6 +22,7 @@ from cifake_core.evaluation.audit import (
     files,
     meaning,
     near,
+    originals,
     portraits,
     repeats,
 )
@@ -30,6 +31,7 @@ from cifake_core.images import statistics
 from cifake_core.images.building import new_image_set
 from cifake_core.images.codec import encode_jpeg, encode_png
 from cifake_core.images.image_set import ImageSet
+from cifake_core.images.preparing import Treatment
 from cifake_core.images.schema import NewImage
 from cifake_core.step import Context
 from tests.conftest import drawn, drawn_images
@@ -320,6 +322,80 @@ def test_balance_counts_classes_generators_and_blocks_of_labels():
     assert balance.largest_ratio(found["classes"]) == float("inf")
 
 
+# Originals
+
+
+def photographs(sizes: list[tuple[int, int]], label: int, **options) -> list[NewImage]:
+    """JPEGs of those sizes, each another picture."""
+    made = []
+    for number, (width, height) in enumerate(sizes):
+        out = io.BytesIO()
+        noise = np.random.default_rng(1000 * label + number).integers(0, 256, (height, width, 3), np.uint8)
+        Image.fromarray(noise).save(out, "JPEG", quality=90, **options)
+        made.append(NewImage(out.getvalue(), label=label))
+    return made
+
+
+def audited(workspace, name: str, rows: list[NewImage]) -> dict:
+    new_image_set(workspace, name, rows, treatment=Treatment(resize=True, jpeg=True))
+    return AuditImages(name).run(Context(workspace))
+
+
+def test_fakes_of_one_size_among_reals_of_many_are_told_by_size_alone(workspace):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    rows = photographs([(64, 64)] * 40, 1) + photographs([(50 + i, 40 + i) for i in range(40)], 0, exif=exif)
+    found = audited(workspace, "given-away", rows)
+    sizes = found["originals"]
+    assert sizes["meaning"].startswith("All fakes were 64 × 64 before anything was shrunk, but none of the reals: the original size gives the label away.")
+    assert sizes["known"] == {"real": 40, "fake": 40}
+    assert sizes["different_sizes"] == {"real": 40, "fake": 1}
+    assert sizes["sizes"][-1] == {"size": "64 × 64", "real": 0, "fake": 40, "share_real": 0.0, "share_fake": 1.0}
+    assert sizes["shrinking"]["fake"] == {"shrunk": 1.0, "enlarged": 0.0, "cropped": 0.0, "factor_median": 2.0, "factor_quartiles": [2.0, 2.0]}
+    assert sizes["shrinking"]["real"]["cropped"] == 1.0
+    assert "Files give the label away" in sizes["metadata_meaning"]
+    told = found["baselines"]["sizes"]
+    assert told["accuracy"]["value"] == 1.0
+    assert told["accuracy"]["low"] > told["share_fake"]
+    assert "From the original sizes alone, 100.0%" in told["meaning"]
+    assert "a strong giveaway" in told["meaning"]
+
+
+def test_equal_sizes_tell_nothing_and_the_sentence_says_so(workspace):
+    sizes = [(48, 48), (64, 40)] * 20
+    found = audited(workspace, "even", photographs(sizes, 0) + photographs(sizes, 1))
+    assert found["originals"]["meaning"] == "Reals and fakes had the same sizes before anything was shrunk, in much the same shares: no single size tells them apart."
+    assert found["originals"]["aspects"][0]["aspect"] == "1 : 1"
+    assert {row["aspect"] for row in found["originals"]["aspects"]} == {"1 : 1", "8 : 5"}
+    assert "no leak here" in found["baselines"]["sizes"]["meaning"]
+    assert "no format gives the label away" in found["originals"]["metadata_meaning"]
+
+
+def told_of(real: list[tuple[int, int]], fake: list[tuple[int, int]]) -> str:
+    labels = np.array([0] * len(real) + [1] * len(fake))
+    table = pd.DataFrame([(*size, "PNG", "", False) for size in (*real, *fake)], columns=["width", "height", "format", "quantisation", "exif"])
+    return meaning.of_originals(originals.by_label(table, labels))
+
+
+def test_the_sentence_on_sizes_has_a_branch_for_each_way_they_can_come_out():
+    assert told_of([(0, 0)], [(0, 0)]).startswith("Nobody recorded")
+    assert told_of([(0, 0)], [(64, 64)]).startswith("The original size is known of one label only")
+    assert "all of them 64 × 64" in told_of([(64, 64)], [(64, 64)])
+    some = told_of([(64, 64)] * 3 + [(96, 96)] * 7, [(96, 96)] * 10)
+    assert some.startswith("The sizes before anything was shrunk differ: 100% of the fakes but 70% of the reals were 96 × 96.")
+    assert some.endswith("Both were shrunk about 3.0 times at the median, so the shrinking itself differs little.")
+    nearly = told_of([(i, i) for i in range(40, 80)], [(512, 512)] * 99 + [(500, 512)])
+    assert nearly.startswith("99.0% of the fakes were 512 × 512 before anything was shrunk, but none of the reals")
+    assert "fakes 16.0 times: that leaves other traces" in nearly
+
+
+def test_sizes_of_older_sets_are_read_from_their_provenance():
+    columns = {f"original_{name}": [0, 0, 7] for name in ("width", "height")} | {f"original_{name}": [""] * 3 for name in ("format", "quantisation", "exif")}
+    told = ['{"resized_from": [640, 480]}', '{"steps": 3}', '{"resized_from": [1, 1]}']
+    found = originals.originals(pd.DataFrame({**columns, "provenance": told}))
+    assert found[["width", "height"]].to_numpy().tolist() == [[640, 480], [0, 0], [7, 7]]
+
+
 # The step
 
 
@@ -331,7 +407,7 @@ def test_an_audit_of_drawn_images_finds_what_was_drawn_into_them(workspace):
     assert result["baselines"]["spectrum"]["accuracy"]["value"] > 0.95  # a checkerboard is the finest frequency there is
     assert result["baselines"]["statistics"]["features"] == 75
     assert result["balance"]["meaning"] == "Each class has as many reals as fakes, so the class tells nothing; the fakes are of 1 named generator."
-    for section in ("duplicates", "near_duplicates", "files", "spectrum", "colour", "balance"):
+    for section in ("duplicates", "near_duplicates", "files", "originals", "spectrum", "colour", "balance"):
         assert result[section]["meaning"].endswith(".")
 
 

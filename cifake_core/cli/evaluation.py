@@ -10,7 +10,7 @@ from cifake_core.cli.output import Address, Executor, Json, percent, run_step, s
 from cifake_core.store.workspace import Workspace
 
 Threshold = Annotated[float, typer.Option(min=0, max=1, help="Probability from which an image is called fake.")]
-_SECTIONS = ("duplicates", "near_duplicates", "files", "spectrum", "colour", "balance")
+_SECTIONS = ("duplicates", "near_duplicates", "files", "originals", "spectrum", "colour", "balance")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +25,12 @@ def audit(
 ) -> None:
     """What could tell real from fake besides the picture, and which images a set holds twice."""
     from cifake_core.evaluation.audit.auditing import AuditImages
+    from cifake_core.evaluation.audit.meaning import BLIND
 
     result = run_step(AuditImages(dataset))
     lines = [f"Audit of {dataset!r}"]
     lines += [f"  {name.replace('_', ' '):<16} {result[name]['meaning']}" for name in _SECTIONS]
-    lines += [f"  {name + ' alone':<16} {result['baselines'][name]['meaning']}" for name in ("metadata", "spectrum", "statistics")]
+    lines += [f"  {name + ' alone':<16} {result['baselines'][name]['meaning']}" for name in BLIND]
     pairs = ", ".join(f"{where} {number}" for where, number in result["duplicates"]["pairs"].items())
     show(result, as_json, [*lines, f"  pairs of identical images: {pairs}"])
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cifake_core.errors import Conflict
-from cifake_core.evaluation.audit import balance, baselines, files, meaning, portraits, repeats
+from cifake_core.evaluation.audit import balance, baselines, files, meaning, originals, portraits, repeats
 from cifake_core.images import statistics
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import LABELS, SPLITS
@@ -22,7 +22,7 @@ from cifake_core.step import Context
 from cifake_core.store import artifacts
 from cifake_core.store.workspace import Workspace, checked_name
 
-VERSION = 2  # of what an audit measures; a change here makes every audit anew
+VERSION = 3  # of what an audit measures; a change here makes every audit anew
 RESULT = "audit.json"
 
 
@@ -68,9 +68,9 @@ def stored(workspace: Workspace, image_set: ImageSet) -> dict | None:
 
 def measured(image_set: ImageSet, on_progress: Progress) -> dict:
     """Everything an audit says, JSON-able: dataset, digest, counts, and the sections duplicates, near_duplicates, files,
-    baselines (metadata, spectrum, statistics), spectrum, colour, balance. Each section has a "meaning", one sentence.
+    originals, baselines (metadata, sizes, spectrum, statistics), spectrum, colour, balance. Each section has a "meaning", one sentence.
 
-    The sections are described where they are made: repeats, files, baselines, portraits, balance.
+    The sections are described where they are made: repeats, files, originals, baselines, portraits, balance.
     """
     splits = [split for split in SPLITS if image_set.has(split)]
     pixels = [image_set.pixels(split) for split in splits]
@@ -83,7 +83,9 @@ def measured(image_set: ImageSet, on_progress: Progress) -> dict:
     spectrum, colour = statistics.statistics(pixels, step.next())
     curves = portraits.colour_curves(pixels, labels, step.next())
     table = files.table_by_label(facts, labels)
-    found = _baselines(manifest, labels, facts, spectrum, colour, step.next())
+    before = originals.originals(manifest)
+    sizes = originals.by_label(before, labels)
+    found = _baselines(manifest, labels, facts, before, spectrum, colour, step.next())
     power = portraits.spectrum_curves(spectrum, labels)
     evenness = balance.balance(manifest)
     counts = {word: int((labels == label).sum()) for label, word in enumerate(LABELS)}
@@ -96,6 +98,7 @@ def measured(image_set: ImageSet, on_progress: Progress) -> dict:
         "duplicates": {**exact, "meaning": meaning.of_exact(exact)},
         "near_duplicates": {**nearly, "meaning": meaning.of_nearly(nearly)},
         "files": {"rows": table, "meaning": meaning.of_files(table)},
+        "originals": {**sizes, "meaning": meaning.of_originals(sizes), "metadata_meaning": meaning.of_original_files(sizes["metadata"])},
         "baselines": found,
         "spectrum": {**power, "meaning": meaning.of_spectrum(power)},
         "colour": {**curves, "mean_saturation": vivid, "meaning": meaning.of_colour(vivid, curves, counts)},
@@ -142,11 +145,12 @@ def _baselines(
     manifest: pd.DataFrame,
     labels: np.ndarray,
     facts: pd.DataFrame,
+    before: pd.DataFrame,
     spectrum: np.ndarray,
     colour: np.ndarray,
     on_progress: Progress,
 ) -> dict:
-    """{"split": how images were divided, "metadata", "spectrum", "statistics": see `baselines.baseline`, with "meaning"}."""
+    """{"split": how images were divided, "metadata", "sizes", "spectrum", "statistics": see `baselines.baseline`, with "meaning"}."""
     fit, judge, how = baselines.halves(manifest["split"].to_numpy(), manifest["image_id"].to_numpy())
     rings = slice(0, statistics.RINGS)
     size = facts[["bytes"]].to_numpy(np.float32)
@@ -154,6 +158,7 @@ def _baselines(
     names = (*statistics.SPECTRUM_NAMES, *statistics.COLOUR_NAMES, "file size")
     fits = {
         "metadata": (lambda: baselines.metadata_baseline(facts, labels, fit, judge), "the files' size, format and tables"),
+        "sizes": (lambda: baselines.size_baseline(before, labels, fit, judge), "the original sizes"),
         "spectrum": (
             lambda: baselines.baseline(spectrum[:, rings], statistics.SPECTRUM_NAMES[rings], labels, fit, judge),
             f"{statistics.RINGS} numbers of the spectrum",

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from cifake_core.evaluation.audit.files import COLUMNS
+from cifake_core.evaluation.audit.originals import size_names
 from cifake_core.images.schema import LABELS
 from cifake_core.metrics import scores
 
@@ -43,6 +44,22 @@ def metadata_baseline(facts: pd.DataFrame, labels: np.ndarray, fit: np.ndarray, 
         (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_KINDS), list(COLUMNS)),
     )
     return _judged(make_pipeline(encode, _regression()), seen, labels, fit, judge)
+
+
+def size_baseline(found: pd.DataFrame, labels: np.ndarray, fit: np.ndarray, judge: np.ndarray) -> dict | None:
+    """From width and height of the original files alone; `found` as `originals.originals` gives it. See `baseline`.
+
+    The exact size is a feature of its own: "all fakes were 256 × 256" is no straight line through widths. Images of
+    unknown size are left out; None if too few are known.
+    """
+    known = found["width"].to_numpy() > 0
+    width, height = np.maximum(found["width"], 1), np.maximum(found["height"], 1)
+    seen = pd.DataFrame({"log_width": np.log(width), "log_height": np.log(height), "aspect": np.log(width / height), "size": size_names(found)})
+    encode = make_column_transformer(
+        (StandardScaler(), ["log_width", "log_height", "aspect"]),
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_KINDS), ["size"]),
+    )
+    return _judged(make_pipeline(encode, _regression()), seen, labels, fit & known, judge & known)
 
 
 def baseline(features: np.ndarray, names: tuple[str, ...], labels: np.ndarray, fit: np.ndarray, judge: np.ndarray) -> dict | None:

@@ -3,7 +3,9 @@
 from cifake_core.evaluation.audit.balance import largest_ratio
 from cifake_core.images.schema import LABELS
 
+BLIND = ("metadata", "sizes", "spectrum", "statistics")  # the classifiers that see no picture, in the order they are told
 _SAME = 0.02  # shares or accuracies this close to even are called even
+_RARE, _NEAR = 0.1, 0.1  # a size that fewer of a label have is rare in it; factors this close are called alike
 _WEAK, _STRONG = 0.6, 0.75  # a classifier without eyes below or from this accuracy on is called so
 
 
@@ -42,6 +44,47 @@ def of_files(rows: list[dict]) -> str:
         return f"Reals and fakes come in the same kinds of files ({kind if len(every) == 1 else f'{len(every)} kinds in equal shares'}): no format gives the label away."
     shares = f"{kinds['real'].get(kind, 0):.0%} of the reals but {kinds['fake'].get(kind, 0):.0%} of the fakes"
     return f"Files give the label away: {shares} are {kind}; re-encode both labels the same way before you train."
+
+
+def of_originals(found: dict) -> str:
+    """On the sizes before anything was shrunk; `found` as `originals.by_label` gives it."""
+    if not any(found["known"].values()):
+        return "Nobody recorded what size these images were before they came here; import them again to know it."
+    if not all(found["known"].values()):
+        return "The original size is known of one label only, so there is nothing to compare with."
+    row = max(found["sizes"], key=lambda row: abs(row["share_real"] - row["share_fake"]))
+    size, shares = row["size"], {word: row[f"share_{word}"] for word in LABELS}
+    if abs(shares["real"] - shares["fake"]) <= _SAME and found["different_sizes"]["real"] == found["different_sizes"]["fake"]:
+        same = f"all of them {size}" if found["different_sizes"]["real"] == 1 else "in much the same shares"
+        return f"Reals and fakes had the same sizes before anything was shrunk, {same}: no single size tells them apart."
+    more, less = sorted(LABELS, key=shares.get, reverse=True)
+    if shares[more] > 1 - _SAME and shares[less] < _RARE:
+        return f"{_share(shares[more])} {more}s were {size} before anything was shrunk, but {_few(shares[less])} {less}s: the original size gives the label away. {_factors(found)}"
+    return f"The sizes before anything was shrunk differ: {shares[more]:.0%} of the {more}s but {shares[less]:.0%} of the {less}s were {size}. {_factors(found)}"
+
+
+def _share(share: float) -> str:
+    return "All" if share == 1 else f"{share:.1%} of the"
+
+
+def _few(share: float) -> str:
+    return f"{share:.1%} of the" if share else "none of the"
+
+
+def _factors(found: dict) -> str:
+    real, fake = (found["shrinking"][word]["factor_median"] for word in LABELS)
+    ratio = max(real, fake) / min(real, fake)
+    if ratio <= 1 + _NEAR:
+        return f"Both were shrunk about {real:.1f} times at the median, so the shrinking itself differs little."
+    return f"Reals were shrunk {real:.1f} times at the median, fakes {fake:.1f} times: that leaves other traces, bring both labels to one size first."
+
+
+def of_original_files(rows: list[dict]) -> str:
+    """On format, tables and EXIF of the files as they came."""
+    if {row["label"] for row in rows} != set(LABELS):
+        return "What kind of files the images came as is not known of both labels."
+    kept = [{**row, "subsampling": "", "mode": "", "exif": bool(row["exif"])} for row in rows]
+    return of_files(kept)
 
 
 def of_baseline(found: dict | None, what: str) -> str:

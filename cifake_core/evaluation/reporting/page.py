@@ -8,6 +8,7 @@ import json
 from html import escape
 
 from cifake_core.evaluation import calibrating
+from cifake_core.evaluation.audit.meaning import BLIND
 from cifake_core.evaluation.reporting import explained, figures
 from cifake_core.evaluation.scored import Scored
 from cifake_core.evaluation.selecting import Selection, rows
@@ -187,8 +188,8 @@ def _audit(found: dict) -> str:
     audit = found["audit"]
     if not audit:
         return _section("Audit of the images", _paragraph("Not measured yet; the command is below."))
-    baselines = [(name, audit["baselines"][name]["meaning"]) for name in ("metadata", "spectrum", "statistics")]
-    parts = [(name.replace("_", " "), audit[name]["meaning"]) for name in ("duplicates", "near_duplicates", "files", "spectrum", "colour", "balance")]
+    baselines = [(name, audit["baselines"][name]["meaning"]) for name in BLIND]
+    parts = [(name.replace("_", " "), audit[name]["meaning"]) for name in ("duplicates", "near_duplicates", "files", "originals", "spectrum", "colour", "balance")]
     drawn = _figure(figures.spectrum_figure(audit["spectrum"]), "Power by frequency, mean of the images; the bands are ± one standard deviation.")
     return _section("Audit of the images", _table(("", "what was found"), parts + baselines) + _figures([drawn]))
 

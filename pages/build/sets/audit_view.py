@@ -16,7 +16,7 @@ from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
 from pages.shared.pickers import link_to, percent, run_label
 
 _PAIRS = {"train-train": "within train", "train-test": "train and test", "test-test": "within test"}
-_BLIND = {"metadata": "Files alone", "spectrum": "Spectrum alone", "statistics": "Statistics alone"}
+_BLIND = {"metadata": "Files alone", "sizes": "Original sizes alone", "spectrum": "Spectrum alone", "statistics": "Statistics alone"}
 _SHOWN = 8  # pairs of pictures
 
 
@@ -40,6 +40,7 @@ def audit(image_set: ImageSet) -> None:
             _nearly(image_set, found)
             _colour(found)
             _files(found)
+            _originals(found)
         st.code(f"python -m cifake_core audit --dataset {image_set.name} --json", language="bash", wrap_lines=True)
 
 
@@ -142,6 +143,35 @@ def _files(found: dict) -> None:
     ]  # fmt: skip
     st.dataframe(rows, hide_index=True, width="stretch")
     _said(found["files"])
+
+
+def _originals(found: dict) -> None:
+    st.subheader("Original sizes and metadata", anchor="originals")
+    section = found["originals"]
+    _said(section)
+    for name, title in (("size", "size"), ("aspect", "width : height")):
+        rows = [
+            {title: row[name], **{word: f"{row[word]:,} ({row[f'share_{word}']:.1%})" for word in ("real", "fake")}} for row in section[f"{name}s"]
+        ]
+        if rows:
+            st.dataframe(rows, hide_index=True, width="stretch", height=min(36 * len(rows) + 38, 220))
+    st.caption(", ".join(f"{section['different_sizes'][word]:,} different {'size' if section['different_sizes'][word] == 1 else 'sizes'} of {section['known'][word]:,} {word}s" for word in ("real", "fake")) + ".")
+    rows = [
+        {
+            "label": word, "shrunk": f"{one['shrunk']:.1%}", "enlarged": f"{one['enlarged']:.1%}", "cropped to a square": f"{one['cropped']:.1%}",
+            "times, median": f"{one['factor_median']:.1f}", "quartiles": " – ".join(f"{q:.1f}" for q in one["factor_quartiles"]),
+        }
+        for word, one in section["shrinking"].items()
+    ]  # fmt: skip
+    if rows:
+        st.dataframe(rows, hide_index=True, width="stretch")
+    kinds = [
+        {"label": row["label"], "came as": row["format"], "tables": row["quantisation"], "EXIF": row["exif"], "images": row["n"], "share": f"{row['share']:.1%}"}
+        for row in section["metadata"]
+    ]  # fmt: skip
+    if kinds:
+        st.dataframe(kinds, hide_index=True, width="stretch")
+        st.caption(literal(section["metadata_meaning"]))
 
 
 def _balance(found: dict) -> None:
