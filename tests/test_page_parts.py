@@ -1,8 +1,12 @@
 """The parts of the pages that decide something: allowed paths, the plan of a launch, what a cell of the grid shows."""
 
+import io
+import os
 import shlex
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +17,7 @@ from cifake_core.detectors.request import TrainSettings
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import BadInput
 from cifake_core.images.image_set import ImageSet
+from cifake_core.jobs.states import State
 from pages.build.sets import import_sources
 from pages.build.training.plan import Plan, parsed_seeds
 from pages.build.training.results import Cell, best_cell, cells_of
@@ -55,13 +60,29 @@ def test_a_sibling_folder_whose_name_begins_alike_is_outside(root, tmp_path):
         import_sources.allowed_path(str(tmp_path / "allowed-not"))
 
 
-def test_an_upload_is_kept_under_a_safe_name_and_swept_when_nothing_needs_it(workspace):
-    first = import_sources.keep_upload("../../evil name$.ZIP", b"first")
+def kept(name: str, content: bytes, age_s: float = 0.0) -> Path:
+    path = import_sources.keep_upload(name, io.BytesIO(content))
+    then = time.time() - age_s
+    os.utime(path.parent, (then, then))
+    return path
+
+
+def test_an_upload_is_kept_under_a_safe_name_beside_the_others_of_its_form(workspace):
+    first = kept("../../evil name$.ZIP", b"first")
     assert (first.name, first.read_bytes()) == ("evil-name.zip", b"first")
     assert first.is_relative_to(workspace.home / "uploads")
-    second = import_sources.keep_upload("b.parquet", b"second")
-    assert second.exists()
-    assert not first.exists()
+    second = kept("b.parquet", b"second")
+    assert first.read_bytes() + second.read_bytes() == b"firstsecond"
+    assert kept("b.parquet", b"second") == second
+
+
+def test_uploads_that_nothing_needs_are_swept_and_those_of_unfinished_imports_stay(workspace, monkeypatch):
+    unused, again, read, waiting = (kept(f"{name}.zip", name.encode(), age_s=90_000) for name in ("unused", "again", "read", "waiting"))
+    imports = [SimpleNamespace(kind="import", state=state, arguments={"sources": [str(path)]}) for path, state in ((read, State.DONE), (waiting, State.FAILED))]
+    monkeypatch.setattr(import_sources.queue, "jobs", lambda *_: imports)
+    kept("again.zip", b"again")  # chosen once more: as good as new
+    kept("new.zip", b"new")
+    assert [path.exists() for path in (unused, again, read, waiting)] == [False, True, False, True]
 
 
 def test_the_command_line_of_a_plan_asks_for_the_same_trainings_as_its_job(monkeypatch):

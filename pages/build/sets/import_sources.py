@@ -4,9 +4,12 @@ The command line has no such limits: who can run it can read the files anyway. I
 """
 
 import hashlib
+import os
 import re
 import shutil
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 from cifake_core.errors import BadInput
 from cifake_core.jobs import queue
@@ -17,6 +20,8 @@ from cifake_core.store.workspace import Workspace
 
 DOWNLOAD = "cifake"  # the source that stands for "fetch the official copy"
 _LONGEST = 1000  # characters of a path
+_PIECE = 2**20  # bytes of an upload copied at a time
+_READ_S, _UNUSED_S = 600, 24 * 3600  # how long an upload stays that an import has read, and one that none has asked for
 
 
 def import_roots() -> list[Path]:
@@ -63,15 +68,30 @@ def _refused(roots: list[Path]) -> BadInput:
     )
 
 
-def keep_upload(name: str, data: bytes) -> Path:
-    """Where an uploaded file now lies: its own name, made safe, in a folder named by its digest. Older ones are swept."""
+def keep_upload(name: str, content: BinaryIO) -> Path:
+    """Where an uploaded file now lies: its own name, made safe, in a folder named by its digest. What nobody needs any more is swept.
+
+    It is copied in pieces, so that a gigabyte is never held twice.
+    """
     workspace = Workspace.current()
     _sweep(workspace)
-    path = _folder(workspace) / hashlib.sha256(data).hexdigest()[:24] / _safe(name)
-    if not path.exists():
-        with whole_file(path) as temporary:
-            temporary.write_bytes(data)
+    digest = _digest(content)
+    path = _folder(workspace) / digest / _safe(name)
+    if path.exists():
+        os.utime(path.parent)
+    else:
+        content.seek(0)
+        with whole_file(path) as temporary, temporary.open("wb") as out:
+            shutil.copyfileobj(content, out, _PIECE)
     return path
+
+
+def _digest(content: BinaryIO) -> str:
+    content.seek(0)
+    digest = hashlib.sha256()
+    while piece := content.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()[:24]
 
 
 def _safe(name: str) -> str:
@@ -85,10 +105,18 @@ def _folder(workspace: Workspace) -> Path:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Removes uploads that no job will read again: those of finished imports, and those never used."""
-    wanted = "\n".join(
-        str(job.arguments) for job in queue.jobs(workspace, 1000) if job.kind == "import" and job.state != State.DONE
-    )
+    """Removes uploads that no job will read again. A form that is being filled in keeps its own: what was kept a moment ago stays."""
+    imports = [job for job in queue.jobs(workspace, 1000) if job.kind == "import"]
+    wanted = "\n".join(str(job.arguments) for job in imports if job.state != State.DONE)
+    read = "\n".join(str(job.arguments) for job in imports if job.state == State.DONE)
     for old in _folder(workspace).glob("*"):
-        if old.name not in wanted:
+        if old.name not in wanted and _age_s(old) > (_READ_S if old.name in read else _UNUSED_S):
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _age_s(folder: Path) -> float:
+    """Seconds since it was kept, or kept again."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:  # swept by somebody else this moment
+        return 0.0

@@ -75,7 +75,7 @@ def _submit(way: str, name: str, resize: bool, jpeg: bool) -> None:
         typed = st.session_state["data_path"]
         sources = [str(allowed_path(part)) for part in typed.split(",") if part.strip()] or [str(allowed_path(typed))]
     else:
-        sources = [str(keep_upload(file.name, file.getvalue())) for file in st.session_state["data_upload"] or []]
+        sources = [str(keep_upload(file.name, file)) for file in st.session_state["data_upload"] or []]
         if not sources:
             raise BadInput("No file is chosen; choose a zip archive or Parquet files first.")
     _queue(sources, name.strip(), resize, jpeg)

@@ -44,6 +44,7 @@ def import_masks(run: Run) -> None:
             "File",
             ["npz", "zip"],
             key="gradcam_masks_file",
+            max_upload_size=25,
             help="Up to 25 MB. It is kept as small masks, not as a file.",
         )
         path = b.text_input(

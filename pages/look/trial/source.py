@@ -47,7 +47,7 @@ def _leave_link() -> None:
 
 def _uploads() -> list[tuple[str, bytes]]:
     given = st.file_uploader(
-        "Images", ["jpg", "jpeg", "png", "webp", "bmp"], accept_multiple_files=True, key="try_files",
+        "Images", ["jpg", "jpeg", "png", "webp", "bmp"], accept_multiple_files=True, key="try_files", max_upload_size=25,
         help="Drag and drop one or several: JPEG, PNG, WEBP or BMP. They are not stored.",
     )  # fmt: skip
     if len(given) > MOST:
