@@ -198,6 +198,12 @@ def test_a_wish_keeps_its_age_and_a_pause_never_replaces_a_cancel(workspace, mon
     assert queue.resume(workspace, job.id, start=False).wish == Wish.CANCEL  # only a pause can be taken back
 
 
+def test_a_paused_job_is_cancelled_at_once(workspace):
+    job = submit(workspace, start=False)
+    queue.pause(workspace, job.id)
+    assert queue.cancel(workspace, job.id).state == State.CANCELLED
+
+
 def test_a_cancel_replaces_a_pause_and_a_pause_can_be_taken_back(workspace):
     job = claimed(workspace)
     assert claims.wish(workspace, job.id, job.token) == (None, 0.0)

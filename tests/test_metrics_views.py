@@ -185,7 +185,15 @@ def test_clusters_are_numbered_by_size_and_stray_points_belong_to_none():
 
 
 def test_evaluate_gives_every_figure_at_once(lab):
-    found = figures_of(lab, runs.runs(lab)[0], "test", 0.4)
+    run = runs.runs(lab)[0]
+    found, one = figures_of(lab, run, "test", 0.4), scored.scored(lab, run)
+    called = one.probabilities >= 0.4
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx((called == one.labels).mean())
+    assert found["metrics"]["auc"]["value"] == pytest.approx(sk.roc_auc_score(one.labels, one.logits))
+    assert found["confusion"] == sk.confusion_matrix(one.labels, called).tolist()
+    assert found["by_class"]["airplane"]["value"] == pytest.approx((called == one.labels)[one.class_labels == 0].mean())
+    assert found["seeds"] is None
+    assert found["calibration"]["ways"]["none"]["brier"]["value"] == pytest.approx(((one.probabilities - one.labels) ** 2).mean())
     assert {"metrics", "confusion", "by_class", "groups", "thresholds", "calibration", "without_duplicates", "seeds"} <= set(found)
     assert found["without_duplicates"]["n"] == 200
     assert sum(row["n"] for row in found["groups"]["class"]) == 200
