@@ -17,6 +17,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,10 @@ LISTS = ROOT / "benchmarks" / "mutations"
 RESULTS = ROOT / "build" / "mutations.json"
 KILLED, SURVIVED, EQUIVALENT, ERROR = "killed", "survived", "equivalent", "error"
 GRACE_S = 90  # a trial may take this long beyond five times its tests' time without the mutation
+HEAVY = (
+    "captum.attr", "cv2", "diffusers", "pandas", "PIL.Image", "psutil", "pyarrow.parquet", "pytest", "safetensors.torch", "scipy.optimize",
+    "scipy.stats", "sklearn.linear_model", "sklearn.metrics", "torch", "torchvision.transforms.v2", "typer.testing",
+)  # fmt: skip
 TESTS_FAILED = (1, 2)  # pytest's exit codes: a test failed; the run broke off, as when the code cannot be imported
 
 
@@ -74,7 +79,7 @@ class Outcome:
     status: str
     detail: str  # the test that failed, or what went wrong
     seconds: float
-    fingerprint: str  # of the entry, the file and its tests: another one makes the outcome stale
+    fingerprint: str  # see `fingerprint`: another one makes the outcome stale
 
 
 def load(folder: Path = LISTS) -> list[Mutation]:
@@ -116,11 +121,27 @@ def problem(entry: Mutation, root: Path = ROOT) -> str:
     return ""
 
 
-def fingerprint(entry: Mutation) -> str:
-    parts = [json.dumps(dataclasses.asdict(entry), sort_keys=True)]
-    for path in sorted({entry.file, *(test.split("::")[0] for test in entry.tests)}):
-        parts.append((ROOT / path).read_text(encoding="utf-8"))
+def fingerprint(entry: Mutation, killer: str = "", root: Path | None = None) -> str:
+    """Of all that an outcome depends on: the entry, the code, and the test that killed it, or every test where none did."""
+    root = root or ROOT
+    parts = [json.dumps(dataclasses.asdict(entry), sort_keys=True), (root / entry.file).read_text(encoding="utf-8")]
+    source = source_of(killer, root)
+    parts += (
+        [source]
+        if source
+        else [(root / path).read_text() for path in sorted({test.split("::")[0] for test in entry.tests})]
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def source_of(test: str, root: Path) -> str:
+    """The text of a test's function; "" where there is none of that name."""
+    path, _, name = test.partition("::")
+    if not name or not (root / path).is_file():
+        return ""
+    text = (root / path).read_text(encoding="utf-8")
+    found = re.search(rf"^def {re.escape(name.split('[')[0])}\(.*?(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
+    return found[0] if found else ""
 
 
 class Recorder:
@@ -174,11 +195,7 @@ class Slot:
         os.dup2(output, 2)
         os.chdir(self.copy)
         sys.path[0] = str(self.copy)
-        sys.dont_write_bytecode = True  # a stale compiled file could hide a mutation
-        os.environ |= {
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "CIFAKE_DATA": os.environ.get("CIFAKE_DATA", str(ROOT.parent / "shared" / "data")),
-        }
+        os.environ.setdefault("CIFAKE_DATA", str(ROOT.parent / "shared" / "data"))
         sys.modules["__main__"] = types.ModuleType("__main__")  # processes the tests spawn must not run this file
         recorder = Recorder()
         arguments = [
@@ -216,10 +233,16 @@ class Slot:
     def mutate(self, entry: Mutation) -> None:
         path = self.copy / entry.file
         self.unbroken = path.read_text(encoding="utf-8")  # of the copy: the working tree may be edited meanwhile
-        path.write_text(entry.applied(self.unbroken), encoding="utf-8")
+        self._write(path, entry.applied(self.unbroken))
 
     def restore(self, entry: Mutation) -> None:
-        (self.copy / entry.file).write_text(self.unbroken, encoding="utf-8")
+        self._write(self.copy / entry.file, self.unbroken)
+
+    def _write(self, path: Path, text: str) -> None:
+        """With what was compiled of it removed: that is told from the source by second and size alone, and could hide a mutation."""
+        path.write_text(text, encoding="utf-8")
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink()
 
     def close(self) -> None:
         if self.pid:
@@ -298,13 +321,12 @@ def try_all(entries: list[Mutation], jobs: int, told) -> None:
     try:
         slots += [Slot(number, base) for number in range(jobs)]
         warm()
-        prints = {entry.id: fingerprint(entry) for entry in entries}
         unbroken = baseline(slots, entries)
         ready = []
         for entry in entries:
             wrong = fails_unbroken(entry, unbroken)
             if wrong or not entry.tests:
-                told(entry, Outcome(ERROR if wrong else EQUIVALENT, wrong or entry.equivalent, 0.0, prints[entry.id]))
+                told(entry, Outcome(ERROR if wrong else EQUIVALENT, wrong or entry.equivalent, 0.0, fingerprint(entry)))
             else:
                 ready.append(entry)
 
@@ -316,7 +338,7 @@ def try_all(entries: list[Mutation], jobs: int, told) -> None:
         def end(slot: Slot, entry: Mutation, result: dict) -> None:
             slot.restore(entry)
             status, detail = judged(entry, result, slot.tail())
-            told(entry, Outcome(status, detail, round(result["wall_s"], 1), prints[entry.id]))
+            told(entry, Outcome(status, detail, round(result["wall_s"], 1), fingerprint(entry, detail, slot.copy)))
 
         in_slots(slots, ready, start, end)
     finally:
@@ -327,16 +349,7 @@ def try_all(entries: list[Mutation], jobs: int, told) -> None:
 
 def warm() -> None:
     """Load what nearly every test loads, once; nothing of the repository itself, which differs from trial to trial."""
-    for name in (
-        "pandas",
-        "PIL.Image",
-        "pytest",
-        "scipy.stats",
-        "sklearn.linear_model",
-        "sklearn.metrics",
-        "torch",
-        "torchvision",
-    ):
+    for name in HEAVY:
         importlib.import_module(name)
 
 
@@ -366,7 +379,7 @@ def still_valid(outcomes: dict[str, Outcome], entries: list[Mutation]) -> dict[s
     return {
         entry.id: outcomes[entry.id]
         for entry in entries
-        if entry.id in done and outcomes[entry.id].fingerprint == fingerprint(entry)
+        if entry.id in done and outcomes[entry.id].fingerprint == fingerprint(entry, outcomes[entry.id].detail)
     }
 
 

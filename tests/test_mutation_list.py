@@ -91,15 +91,24 @@ def test_an_outcome_holds_until_the_entry_the_code_or_the_tests_change(runner, t
     monkeypatch.setattr(runner, "ROOT", tmp_path)
     plain = entry(runner)
 
-    def valid(status="killed", of=plain, now=plain):
-        return bool(runner.still_valid({"i": runner.Outcome(status, "", 1.0, before or runner.fingerprint(of))}, [now]))
+    def valid(status="killed", detail="", of=plain, now=plain):
+        return bool(
+            runner.still_valid(
+                {"i": runner.Outcome(status, detail, 1.0, before or runner.fingerprint(of, detail))}, [now]
+            )
+        )
 
-    before = ""
+    before, killer = "", "tests/test_code.py::test_it[a-b]"
     assert valid()
     assert valid("equivalent")
     assert not valid("survived")
     assert not valid("error")
     assert not valid(now=entry(runner, new="3"))
+    before = runner.fingerprint(plain, killer)
+    (tmp_path / "tests" / "test_code.py").write_text("def test_it():\n    pass\n\n\ndef test_more():\n    pass\n")
+    assert valid(detail=killer)
+    (tmp_path / "tests" / "test_code.py").write_text("def test_it():\n    assert 1\n\n\ndef test_more():\n    pass\n")
+    assert not valid(detail=killer)
     before = runner.fingerprint(plain)
     (tmp_path / "code.py").write_text("x = 1  # edited\n")
     assert not valid()
