@@ -141,7 +141,7 @@ def source_of(test: str, root: Path) -> str:
         return ""
     text = (root / path).read_text(encoding="utf-8")
     found = re.search(rf"^def {re.escape(name.split('[')[0])}\(.*?(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
-    return found[0] if found else ""
+    return found[0].rstrip() if found else ""
 
 
 class Recorder:
