@@ -14,7 +14,7 @@ from cifake_core.errors import BadInput
 from cifake_core.generators import diffusion_transformer, fitting, painting, pipelines, sampling
 from cifake_core.generators.diffusion_transformer import NO_CLASS
 from cifake_core.generators.generating import Generate
-from cifake_core.generators.recipe import image_seed, load_recipe
+from cifake_core.generators.recipe import image_seed, load_recipe, redraw_seed
 from cifake_core.generators.request import Manner, Request
 from cifake_core.images import codec
 
@@ -113,7 +113,7 @@ REQUESTS = [Request("cat", 0, 11, "a cat"), Request("dog", 1, 12, "a dog")]
 def test_a_pipeline_of_words_is_told_prompts_seeds_and_manner():
     pipeline, ticks = Words(), []
     engine = painting._PromptEngine(pipeline, Manner(steps=7, guidance=3.5, negative_prompt="blur", size=64))
-    assert engine(REQUESTS, lambda: ticks.append(1)).shape == (2, 8, 8, 3)
+    assert engine(REQUESTS, lambda: ticks.append(1)).pictures.shape == (2, 8, 8, 3)
     told = pipeline.told
     assert (told["prompt"], told["negative_prompt"]) == (["a cat", "a dog"], ["blur", "blur"])
     assert (told["num_inference_steps"], told["guidance_scale"], told["height"], told["width"]) == (7, 3.5, 64, 64)
@@ -127,22 +127,23 @@ def test_a_pipeline_of_classes_is_asked_by_its_own_numbers(monkeypatch):
     given = {}
     monkeypatch.setattr(sampling, "sample", lambda *arguments: given.update(all=arguments) or np.zeros((2, 32, 32, 3), np.uint8))
     engine = painting._ClassEngine("pipeline", Manner(steps=7, guidance=3.5), {"cat": 281, "dog": 207})
-    engine(REQUESTS, None)
+    assert not engine(REQUESTS, None).flagged.any()
     assert given["all"] == ("pipeline", [281, 207], [11, 12], 7, 3.5, None)
 
 
-def by_class(pipeline, manner):
-    """A painter without a pipeline: pictures are its requests' seeds as grey, as wide as its manner says."""
+def painter_of(pictures, manner):
+    """A painter without a pipeline, whose engine draws `pictures(requests)`, uint8 (N, H, W, 3)."""
     painter = object.__new__(painting.Painter)
     source = pipelines.Source("mine", "trained", None, "DiTPipeline", "sha256:0", 20, 4.0)
     painter.source, painter.manner, painter.batch, painter.on_message = source, manner, 2, lambda message: None
-    painter.device, painter.scheduler, painter.engine = torch.device("cpu"), "DDIMScheduler", pipeline
+    painter.device, painter.scheduler = torch.device("cpu"), "DDIMScheduler"
+    painter.engine = lambda requests, tick: painting.Drawn(pictures(requests) / 255, np.zeros(len(requests), bool))
     return painter
 
 
 def test_a_large_picture_is_shrunk_antialiased_and_stored_as_cifake_s_jpeg():
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
-    painter = by_class(lambda requests, tick: np.stack([picture] * len(requests)), Manner(5, 2.0))
+    painter = painter_of(lambda requests: np.stack([picture] * len(requests)), Manner(5, 2.0))
     painted = painter.paint([Request("cat", 4, 99, "a cat"), *REQUESTS])
     assert [one.request.seed for one in painted] == [99, 11, 12]
     assert [one.provenance["slot"] for one in painted] == [0, 1, 0]
@@ -159,7 +160,7 @@ def test_a_large_picture_is_shrunk_antialiased_and_stored_as_cifake_s_jpeg():
 
 def test_a_picture_of_the_right_size_is_not_resized_and_one_that_is_not_square_loses_its_sides():
     small = np.random.default_rng(1).integers(0, 256, (32, 32, 3)).astype(np.uint8)
-    (one,) = by_class(lambda requests, tick: np.stack([small] * 2), Manner(5, 2.0)).paint(REQUESTS[:1])
+    (one,) = painter_of(lambda requests: np.stack([small] * 2), Manner(5, 2.0)).paint(REQUESTS[:1])
     assert one.data == codec.encode_jpeg(small)
     assert one.provenance["resize"] == "none"
     wide = np.zeros((32, 96, 3), np.uint8)
@@ -167,16 +168,35 @@ def test_a_picture_of_the_right_size_is_not_resized_and_one_that_is_not_square_l
     assert np.array_equal(codec.shrink(wide), small)
 
 
+def noisy(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+
+
 def test_a_repainted_image_stands_in_its_old_place_of_the_batch():
     asked = []
 
-    def engine(requests, tick):
+    def pictures(requests):
         asked.append([request.seed for request in requests])
-        return np.stack([np.full((32, 32, 3), 50 * n, np.uint8) for n in range(len(requests))])
+        return np.stack([noisy(place) for place in range(len(requests))])
 
-    painter = by_class(engine, Manner(5, 2.0))
-    assert painter.repaint(REQUESTS[1], 1).data == codec.encode_jpeg(np.full((32, 32, 3), 50, np.uint8))
+    painter = painter_of(pictures, Manner(5, 2.0))
+    assert painter.repaint(REQUESTS[1], 1).data == codec.encode_jpeg(noisy(1))
     assert asked == [[12, 12]]
+
+
+def test_a_picture_of_one_colour_is_drawn_again_with_a_seed_of_its_own_and_says_which_were_tried():
+    asked = []
+
+    def pictures(requests):
+        asked.extend(request.seed for request in requests)
+        return np.stack([np.zeros((32, 32, 3), np.uint8) if request.seed == 11 else noisy(request.seed % 1000) for request in requests])
+
+    first, second = painter_of(pictures, Manner(5, 2.0)).paint(REQUESTS)
+    again = redraw_seed(11, 1)
+    assert asked[:3] == [11, 12, again]
+    assert first.data == codec.encode_jpeg(noisy(again % 1000))
+    assert (first.provenance["seed"], [one["seed"] for one in first.provenance["rejected"]]) == (again, [11])
+    assert second.data == codec.encode_jpeg(noisy(12))
 
 
 # ---- what a plan asks for
@@ -222,7 +242,7 @@ def test_another_plan_has_another_digest(change):
 
 def test_a_model_s_own_steps_and_guidance_follow_from_its_kind(monkeypatch):
     kind = {}
-    monkeypatch.setattr(pipelines.checking, "checked_pipeline", lambda folder: kind["pipeline"])
+    monkeypatch.setattr(pipelines.checking, "checked_class", lambda folder: kind["pipeline"])
 
     def source(pipeline, *given):
         kind["pipeline"] = pipeline
@@ -233,6 +253,7 @@ def test_a_model_s_own_steps_and_guidance_follow_from_its_kind(monkeypatch):
     assert source("LatentConsistencyModelPipeline") == (4, 7.5)
     assert source("DiTPipeline") == (50, 4.0)
     assert source("DiTPipeline", 12, 0.0) == (12, 0.0)
+    assert source("DDPMPipeline") == (1000, 0.0)
 
 
 # ---- training a generator
