@@ -68,6 +68,15 @@ def test_folders_that_contradict_each_other_are_refused(workspace, tmp_path):
             imported(workspace, put(tmp_path / str(number), {path: png(1, 1)}))
 
 
+def test_pictures_without_a_label_are_left_out_even_if_the_collections_name_says_one(workspace, tmp_path):
+    source = put(tmp_path / "ai_images", {**pairs(2, "train/real", "train/fake"), "test/a.png": png(50, 0), "b.png": png(51, 0)})
+    made = imported(workspace, source)
+    assert counts(made) == {"train": (2, 2)}
+    assert made.record["source"]["account"]["left_out"]["in no folder that says real or fake"]["count"] == 2
+    alone = put(tmp_path / "x" / "test_FAKE", {"a.png": png(5, 1)})  # nothing inside says anything: the folder itself does
+    assert counts(imported(workspace, alone, name="alone")) == {"test": (0, 1)}
+
+
 def test_an_archives_own_name_is_no_label_if_it_says_more(workspace, tmp_path):
     with pytest.raises(BadInput, match="'cats', 'dogs' say neither"):
         imported(workspace, put(tmp_path / "ai_detection", pairs(2, "cats", "dogs")))
@@ -141,6 +150,14 @@ def test_the_outermost_split_folder_decides(workspace, tmp_path):
     source = put(tmp_path / "x", {**pairs(2, "test/train/real", "test/train/fake"), **pairs(2, "train/val/real", "train/val/fake", first=10)})
     assert set(told(imported(workspace, source), "split").values()) == {"train", "test"}
     assert all(split == path.split("/")[0] for path, split in told(imported(workspace, source), "split").items())
+
+
+def test_splits_in_longer_names_are_told_by_what_stands_beside_them(workspace, tmp_path):
+    files = {**pairs(2, "my_train_pics/real", "my_train_pics/fake"), **pairs(2, "my_test_pics/real", "my_test_pics/fake", first=10)}
+    assert counts(imported(workspace, put(tmp_path / "a", files))) == {"train": (2, 2), "test": (2, 2)}
+    cycle = {**pairs(2, "trainA", "trainB"), **pairs(2, "testA", "testB", first=10)}
+    said = {"real": ("trainA", "testA"), "fake": ("trainB", "testB")}
+    assert counts(imported(workspace, put(tmp_path / "b", cycle), name="cycle", **said)) == {"train": (2, 2), "test": (2, 2)}
 
 
 # ---- archives
@@ -329,6 +346,23 @@ def test_a_column_of_reals_beside_a_column_of_fakes(workspace, tmp_path):
     assert counts(imported(workspace, path)) == {"train": (3, 3)}
 
 
+def test_tables_of_one_kind_are_labelled_by_their_own_name_or_folder(workspace, tmp_path):
+    for fake, name in ((0, "real.parquet"), (1, "fake/train-0.parquet")):
+        table(tmp_path / "set" / name, {"image": [{"bytes": png(i, fake), "path": None} for i in range(3)], "prompt": ["a"] * 3})
+    made = imported(workspace, tmp_path / "set")
+    assert counts(made) == {"train": (3, 3)}
+    assert len(made.record["source"]["conventions"]) == 2
+    nameless = table(tmp_path / "x.parquet", {"image": [{"bytes": png(1, 0), "path": None}], "prompt": ["a"]})
+    with pytest.raises(BadInput, match="x.parquet has no column that says real or fake .*--label fake"):
+        imported(workspace, nameless)
+
+
+def test_a_table_of_other_things_beside_pictures_is_counted_not_read(workspace, tmp_path):
+    source = put(tmp_path / "mine", pairs(2, "real", "fake"))
+    table(source / "embeddings.parquet", {"vector": [0.5, 0.25]})
+    assert counts(imported(workspace, source)) == {"train": (2, 2)}
+
+
 def test_an_arrow_dataset_as_saved_to_disk(workspace, tmp_path):
     for split, first in (("train", 0), ("test", 10)):
         images, labels = cells(3, first)
@@ -443,6 +477,10 @@ def test_labels_in_file_names_by_a_pattern(workspace, tmp_path):
     source = put(tmp_path / "flat", files)
     with pytest.raises(BadInput, match="does not say what is real and what is fake"):
         imported(workspace, source)
+    begin = put(tmp_path / "begin", {f"train/{('real', 'fake')[fake]}-{i}.png": png(i, fake) for i in range(2) for fake in (0, 1)})
+    with pytest.raises(BadInput, match=r"their names do: add --label-pattern '\(\?P<label>\[A-Za-z\]\+\)\[\^/\]\*\$'"):
+        imported(workspace, begin, name="begin")
+    assert counts(imported(workspace, begin, name="begin", label_pattern="(?P<label>[A-Za-z]+)[^/]*$")) == {"train": (2, 2)}
     said = {"label_pattern": r"^(?P<label>real|sd)_(?P<class>[a-z]+)_", "fake": ("sd",)}
     made = imported(workspace, source, **said)
     assert set(told(made, "class_label").values()) == {6}

@@ -207,4 +207,5 @@ def shrink(image: np.ndarray | Image.Image, side: int = SIDE) -> np.ndarray:
     """
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image)
-    return np.array(ImageOps.fit(image.convert("RGB"), (side, side), method=Image.Resampling.BICUBIC))
+    image = image if image.mode == "RGB" else image.convert("RGB")  # converting what is RGB would copy it
+    return np.array(ImageOps.fit(image, (side, side), method=Image.Resampling.BICUBIC))

@@ -66,6 +66,7 @@ class Columns:
                 self.roles[role] = found
         self._choose_label(lower)
         self.open_names: Counter[str] = Counter()
+        self._read_labels: dict[tuple[type, Any], tuple[str, int | None, tuple[str, str] | None]] = {}
         self._artifact = set(self.names) >= _ARTIFACT and self.roles.get("label") == "target"
 
     def _choose_label(self, lower: dict[str, str]) -> None:
@@ -93,6 +94,11 @@ class Columns:
             self.candidates = []
         if self.roles.get("class") == self.roles.get("label", ""):
             self.roles.pop("class", None)
+
+    @property
+    def tells_labels(self) -> bool:
+        """Whether a column is the label, or several could be."""
+        return "label" in self.roles or bool(self.candidates)
 
     def offer_label(self, values: Mapping[str, Iterable[Any]]) -> None:
         """Takes a column of words, such as class or label_str, as the label if all its words say one; `values` are some cells of each.
@@ -149,15 +155,26 @@ class Columns:
         """The cell of a role, a ClassLabel's number as its name."""
         column = self.roles.get(role)
         value = row.get(column) if column else None
-        names, number = self.class_names.get(column or "", ()), whole_number(value)
+        if value is None or column not in self.class_names:
+            return value
+        names, number = self.class_names[column], whole_number(value)
         return names[number] if names and number is not None and 0 <= number < len(names) else value
 
     def _label(self, row: Mapping[str, Any]) -> tuple[str, int | None, tuple[str, str] | None]:
         """(name, label, problem): the label None and no problem means that the name must be asked about."""
         if self.reading.one_label is not None:
             return self.reading.label, self.reading.one_label, None
+        value = row.get(self.roles.get("label", ""))
+        key = (type(value), str(value) if isinstance(value, list | dict) else value)
+        known = self._read_labels.get(key)  # a table has a handful of labels in all its rows
+        if known is None:
+            known = self._read_labels[key] = self._read_label(row, value)
+        if known[1] is None and known[2] is None:
+            self.open_names[printable(known[0])] += 1
+        return known
+
+    def _read_label(self, row: Mapping[str, Any], value: Any) -> tuple[str, int | None, tuple[str, str] | None]:
         column = self.roles.get("label", "")
-        value = row.get(column)
         number = whole_number(value)
         said_numbers = self.reading.label_names
         name = text_of(said_numbers[number] if said_numbers and number is not None and 0 <= number < len(said_numbers) else self._cell(row, "label"))
@@ -165,8 +182,6 @@ class Columns:
             return name, None, (reasons.UNLABELLED, name or "empty")
         meaning = self.reading.vocabulary.meaning(name)
         label = meaning.label if meaning.label is not None else self._number_label(column, name, number)
-        if label is None:
-            self.open_names[printable(name)] += 1
         return name, label, None
 
     def _number_label(self, column: str, name: str, number: int | None) -> int | None:
@@ -269,8 +284,10 @@ def _original(row: Mapping[str, Any]) -> Original | None:
 
 def _provenance(row: Mapping[str, Any]) -> dict:
     """What our own stored Parquet keeps of an image."""
+    if not row.get("provenance"):
+        return {}
     try:
-        known = json.loads(row.get("provenance") or "{}")
+        known = json.loads(row["provenance"])
     except (TypeError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -1,10 +1,11 @@
 """Pictures sorted into folders, in a folder or an archive: REAL and FAKE, ForenSynths, GenImage, or class folders of one kind."""
 
+import re
 from collections.abc import Container, Iterator
 from functools import partial
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import FAKE, UNKNOWN_CLASS
+from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import printable, storable
 from cifake_core.images.sources.found import Found, Item, Question, Unreadable
@@ -12,7 +13,7 @@ from cifake_core.images.sources.layout import Folders, OfficialNames
 from cifake_core.images.sources.lists import Finder, describe, read_lists
 from cifake_core.images.sources.reading import Reading
 from cifake_core.images.sources.tree import ARCHIVE_SUFFIXES, Tree, pictures
-from cifake_core.images.sources.vocabulary import class_of, how_to_say, is_generator
+from cifake_core.images.sources.vocabulary import class_of, how_to_say, is_generator, meaning_of
 
 _ALL_TOLD = Reading(label="fake")  # for lists that say something of pictures, but not their labels
 
@@ -33,7 +34,7 @@ def look(tree: Tree, reading: Reading) -> Found:
         for item in labelled:
             item.class_label = official.class_of(item.path) if item.class_label == UNKNOWN_CLASS else item.class_label
     leave_others(tree, others, _describe(tree, items, found, others))
-    questions = _questions(tree.name, folders, labelled, len(items))
+    questions = _questions(tree.name, folders, labelled, [item.path for item in items])
     if not questions:
         for item in items:
             if item.label is None:
@@ -84,8 +85,9 @@ def _item(file: str, folders: Folders) -> Item:
     )  # fmt: skip
 
 
-def _questions(root: str, folders: Folders, labelled: list[Item], total: int) -> tuple[Question, ...]:
+def _questions(root: str, folders: Folders, labelled: list[Item], paths: list[str]) -> tuple[Question, ...]:
     """Which name is which, where no folder says it, or where the folders that do all say the same and others are left over."""
+    total = len(paths)
     one_sided = len({item.label for item in labelled}) == 1
     if len(labelled) == total or (labelled and not one_sided):
         return ()
@@ -93,9 +95,17 @@ def _questions(root: str, folders: Folders, labelled: list[Item], total: int) ->
     root = printable(root)
     if not names:
         what = "some of its pictures lie" if labelled else f"its {total:,} picture{'s lie' if total > 1 else ' lies'}"
-        return (Question("labels", f"{root!r} does not say what is real and what is fake: {what} in no folder of its own; add --label real or --label fake if all are of one kind, or name a manifest or --label-pattern."),)
+        advice = _pattern_advice(paths) or "add --label real or --label fake if all are of one kind, or name a list or --label-pattern"
+        return (Question("labels", f"{root!r} does not say what is real and what is fake: {what} in no folder of its own; {advice}."),)
     sentence = f"In {root!r}, {how_to_say(list(map(printable, names)))}, or --label real (or fake) if all are of one kind."
     return (Question("labels", sentence, {printable(name): count for name, count in names.most_common()}),)
+
+
+def _pattern_advice(paths: list[str]) -> str:
+    """A pattern that fits, where all files' own names begin with a word for real or fake."""
+    begins = [re.match(r"[^\W\d_]+", path.rpartition("/")[2]) for path in paths]
+    said = {meaning_of(match[0]).label if match else None for match in begins}
+    return r"their names do: add --label-pattern '(?P<label>[A-Za-z]+)[^/]*$'" if said == {REAL, FAKE} else ""
 
 
 def _instead(others: list[str]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import lru_cache
 
 from cifake_core.errors import BadInput
 from cifake_core.images.schema import FAKE, LABELS, REAL, UNKNOWN_CLASS
@@ -16,6 +16,7 @@ from cifake_core.images.sources.vocabulary import (
     Vocabulary,
     class_of,
     is_generator,
+    meaning_of,
     split_of,
     tokens,
 )
@@ -51,6 +52,7 @@ class Folders:
             for depth in range(len(folder)):
                 self._children.setdefault(folder[:depth], set()).add(folder[depth])
         self._common = _common_depth(list(self.counts))
+        self._inside = any(self._label_inside(folder) for folder in self.counts)
         self.places = {folder: self._place(folder) for folder in self.counts}
         self._name_classes()
 
@@ -60,19 +62,16 @@ class Folders:
     # --- label
 
     def _label_at(self, folder: tuple[str, ...]) -> tuple[int | None, int, str]:
-        """(label, depth of the folder that says it, its name); depth -1: the root. Raises BadInput where folders contradict each other."""
-        said = [(depth, self._vocabulary.meaning(word)) for depth, word in enumerate(folder)]
-        said = [(depth, meaning) for depth, meaning in said if meaning.label is not None]
-        groups = (
-            [(d, m) for d, m in said if m.strength == 4],
-            [(d, m) for d, m in said if self._is_paired(folder, d, m)],
-            [(d, m) for d, m in said if d >= self._common],
-        )
-        for group in groups:
-            if group:
-                depth, label = self._agreed(group, folder)
-                return label, depth, folder[depth]
-        if said:  # folders that hold all pictures: like the root they may be the collection's name
+        """(label, depth of the folder that says it, its name); depth -1: the root. Raises BadInput where folders contradict each other.
+
+        Folders that hold all pictures, and the root, may be the collection's name: they count where none inside says anything.
+        """
+        if group := self._label_inside(folder):
+            depth, label = self._agreed(group, folder)
+            return label, depth, folder[depth]
+        if self._inside:
+            return None, -1, ""
+        if said := self._said(folder):
             depth, label = self._agreed(said, folder)
             if _is_plain_label(folder[depth]):
                 return label, depth, folder[depth]
@@ -80,6 +79,18 @@ class Folders:
         if meaning.label is not None and (meaning.strength == 4 or _is_plain_label(self.root)):
             return meaning.label, -1, self.root
         return None, -1, ""
+
+    def _said(self, folder: tuple[str, ...]) -> list[tuple[int, Meaning]]:
+        """(depth, meaning) of each folder on the way that says a label."""
+        said = [(depth, self._vocabulary.meaning(word)) for depth, word in enumerate(folder)]
+        return [(depth, meaning) for depth, meaning in said if meaning.label is not None]
+
+    def _label_inside(self, folder: tuple[str, ...]) -> list[tuple[int, Meaning]]:
+        """The folders whose word counts: those the user named, else those that stand beside the other label, else all that differ."""
+        said = self._said(folder)
+        told = [(d, m) for d, m in said if m.strength == 4]
+        paired = [(d, m) for d, m in said if self._is_paired(folder, d, m)]
+        return told or paired or [(d, m) for d, m in said if d >= self._common]
 
     def _is_paired(self, folder: tuple[str, ...], depth: int, meaning: Meaning) -> bool:
         """Whether a folder beside this one says the other label."""
@@ -125,10 +136,16 @@ class Folders:
     def _split_at(self, folder: tuple[str, ...]) -> tuple[str, int | None]:
         """The outermost split folder decides; a class called train is none: other names that are no split stand beside it."""
         for depth, word in enumerate(folder):
-            split = split_of(word)
+            split = split_of(word) or self._split_beside(folder[:depth], word)
             if split and not (tokens(word) == ["train"] and self._is_class_level(folder[:depth])):
                 return split, depth
         return split_of(self.root) or "train", None
+
+    def _split_beside(self, parent: tuple[str, ...], word: str) -> str | None:
+        """The split in a name with other words, where a folder beside it differs by the split alone: my_train_pics, my_test_pics."""
+        split, rest = _split_and_rest(word)
+        others = (_split_and_rest(other) for other in self._children[parent] if other != word)
+        return split if split and any(told and told != split and left == rest for told, left in others) else None
 
     def _is_class_level(self, parent: tuple[str, ...]) -> bool:
         beside = [word for word in self._children[parent] if word.lower() != "train"]
@@ -201,6 +218,13 @@ class Folders:
         return found
 
 
+def _split_and_rest(name: str) -> tuple[str | None, list[str]]:
+    """The one split among a name's words, and the other words."""
+    words = tokens(name)
+    splits = [split for word in words if (split := split_of(word))]
+    return (splits[0] if len(splits) == 1 else None), [word for word in words if not split_of(word)]
+
+
 def _common_depth(folders: list[tuple[str, ...]]) -> int:
     """How many folders all of them share from the outside."""
     if not folders:
@@ -220,13 +244,20 @@ def _is_plain_label(name: str) -> bool:
 
 def label_in_path(path: str) -> int | None:
     """REAL or FAKE where a folder of the path is named with a plain word for it; None where none is, or several contradict."""
-    said = {m.label for word in path.split("/")[:-1] if (m := Vocabulary().meaning(word)).strength == 3}
-    return said.pop() if len(said) == 1 else None
+    return _said_by(path.rpartition("/")[0])[0]
 
 
 def split_in_path(path: str) -> str | None:
     """The split that the outermost split folder of a path names; None where there is none."""
-    return next((split for word in path.split("/")[:-1] if (split := split_of(word))), None)
+    return _said_by(path.rpartition("/")[0])[1]
+
+
+@lru_cache(maxsize=1024)
+def _said_by(folder: str) -> tuple[int | None, str | None]:
+    """(label, split) of a folder's path. Tables name the same few folders again and again."""
+    words = folder.split("/")
+    labels = {meaning.label for word in words if (meaning := meaning_of(word)).strength == 3}
+    return labels.pop() if len(labels) == 1 else None, next((split for word in words if (split := split_of(word))), None)
 
 
 class OfficialNames:
@@ -242,8 +273,9 @@ class OfficialNames:
     def add(self, path: str) -> None:
         if not self._fits:
             return
-        folders, match = path.split("/")[:-1], _OFFICIAL_NAME.fullmatch(PurePosixPath(path).name)
-        if not match or match[1] not in _OFFICIAL_KINDS or (folders and folders[-1] not in ("REAL", "FAKE")):
+        folder, _, name = path.rpartition("/")
+        match = _OFFICIAL_NAME.fullmatch(name)
+        if not match or match[1] not in _OFFICIAL_KINDS or (folder and folder.rpartition("/")[2] not in ("REAL", "FAKE")):
             self._fits = False
         else:
             self._kinds[match[1]] += 1
@@ -255,7 +287,7 @@ class OfficialNames:
 
     @staticmethod
     def class_of(path: str) -> int:
-        match = _OFFICIAL_NAME.fullmatch(PurePosixPath(path).name)
+        match = _OFFICIAL_NAME.fullmatch(path.rpartition("/")[2])
         return int(match[1] or 1) - 1 if match else UNKNOWN_CLASS
 
 

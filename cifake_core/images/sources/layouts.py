@@ -90,6 +90,8 @@ def look_in(tree: Tree, reading: Reading, depth: int = 0) -> list[Found]:
 def _tables(tree: Tree, reading: Reading) -> list[Found] | None:
     """Parquet and Arrow files; everything beside them is counted, not read, but for pictures that they name."""
     tables = [file for file in tree.files if file.lower().endswith(parquet.SUFFIXES)]
+    if pictures(tree)[0]:  # tables of other things beside pictures, such as embeddings, are none of ours
+        tables = [file for file in tables if reading.columns or parquet.names_or_holds_pictures(tree.local(file), file)]
     if not tables:
         return None
     found = [parquet.look(tree.local(file), reading, tree, file) for file in tables]

@@ -29,10 +29,6 @@ class PictureList:
     rows: list[dict[str, Any]]
     columns: Columns
 
-    @property
-    def tells_labels(self) -> bool:
-        return "label" in self.columns.roles or bool(self.columns.candidates)
-
     def cell(self, row: dict[str, Any]) -> str:
         """What a row calls its picture."""
         return str(row.get(self.columns.roles["image"]) or "")

@@ -22,7 +22,7 @@ def look(tree: Tree, reading: Reading, only: str = "") -> Found | None:
     found, others = pictures(tree)
     finder = Finder(found)
     lists = [read for file in others if not only or file == only for read in read_lists(tree, file, reading, finder, bool(only))]
-    telling = [one for one in lists if one.tells_labels] or (lists if asked else [])
+    telling = [one for one in lists if one.columns.tells_labels] or (lists if asked else [])
     if not telling:
         return None
     names = {one.file for one in telling}

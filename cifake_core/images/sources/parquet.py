@@ -5,7 +5,7 @@ Read batch by batch with pyarrow, so that memory stays small however large a fil
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS
+from cifake_core.images.schema import FAKE, LABELS, REAL, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import Account, printable, storable
 from cifake_core.images.sources.columns import Columns, names_in_card, names_in_metadata
@@ -38,6 +38,10 @@ def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, f
         raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
     reading = reading or Reading()
     columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file))
+    said = _label_of_file(storable(file), path) if not columns.tells_labels and not reading.label else None
+    if said is not None:
+        columns = replace(columns, reading=replace(reading, label=LABELS[said]), roles={}, conventions=[], candidates=[])
+        columns.conventions.append(f"{printable(table.name)} has no column of labels; its name or folder says that all its pictures are {LABELS[said]}.")
     community = not reading.columns and set(table.schema.names) >= _COMMUNITY_FORENSICS
     kind = "Parquet with the columns of Community Forensics" if community else f"{table.format} in the Hugging Face image layout"
     if community:
@@ -307,6 +311,19 @@ def _class_names(table: _Table, tree: Tree | None, file: str) -> dict[str, list[
         except Unreadable:
             continue
     return {}
+
+
+def _label_of_file(file: str, path: Path) -> int | None:
+    """real.parquet, fake/train.parquet: a file of one kind, as its own name or the folders above it in its source say."""
+    words = [*(file.split("/")[:-1] if file else [path.parent.name]), PurePosixPath(file or path.name).stem]
+    said = {meaning.label for word in words if (meaning := meaning_of(word)).strength > 1}
+    return said.pop() if len(said) == 1 else None
+
+
+def names_or_holds_pictures(path: Path, name: str) -> bool:
+    """Whether a column of the file holds pictures, or has a name by which tables name them. Raises BadInput for a damaged file."""
+    schema = _Table(path, name).schema
+    return any(_is_image(column.type) for column in schema) or "image" in Columns(name, tuple(schema.names), Reading()).roles
 
 
 def _file_split(file: str, path: Path) -> str | None:

@@ -43,7 +43,7 @@ _NEUTRAL = frozenset((
     "pics", "picture", "pictures", "face", "faces", "people", "portrait", "portraits", "folder", "folders", "dir", "file", "files",
     "sample", "samples", "label", "labels", "class", "v", "x", "px", "jpg", "jpeg", "png", "by", "and", "the", "of", "made",
     "created", "content", "small", "large", "full", "subset", "split", "splits", "batch", "part", "all", "cifake", "cifar", "or",
-    "vs", "versus", "partial",
+    "vs", "versus", "partial", "public", "private",
 ))  # fmt: skip
 _PEOPLE = frozenset(("human", "humans", "original", "originals"))
 _NEGATION = frozenset(("non", "not", "no"))

@@ -31,7 +31,7 @@ def look(tree: Tree, reading: Reading) -> Found | None:
     names = tuple(dict.fromkeys(name for row in first for name in row))
     columns = Columns(printable(tree.name), names, reading)
     columns.offer_label({name: [row.get(name) for row in first] for name in names})
-    if "label" not in columns.roles and not columns.candidates and reading.one_label is None:
+    if not columns.tells_labels and reading.one_label is None:
         return None
     split = next((s for word in tokens(tree.name) if (s := split_of(word))), None)
     items = []
