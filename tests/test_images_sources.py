@@ -205,8 +205,11 @@ def official(names: list[str]) -> bool:
 def test_suffixes_count_as_classes_only_where_all_names_are_numbered_so():
     whole = [f"train/REAL/{i:04d}{mark}.jpg" for i in range(9) for mark in ("", *(f" ({k})" for k in range(2, 11)))]
     assert official(whole)
-    assert [OfficialNames.class_of(p) for p in ("x/5.jpg", "7 (10).jpg")] == [0, 9]
+    assert [OfficialNames.class_of(p) for p in ("x/5.jpg", "7 (10).jpg", "0000 unknown.png")] == [0, 9, -1]
+    assert official(["FAKE/1 (4).png", "REAL/1 unknown.png"])  # as we export what is no JPEG
     assert official(["1.jpg", "1 (2).jpg", "2 (3).jpg"])  # a few of them
+    assert official(["FAKE/1 (4).jpg", "REAL/2 (4).jpg"])  # cats only: no name is an original's
+    assert not official(["FAKE/1.jpg", "REAL/1 (2).jpg"])
     assert not official(["1.jpg", "2.jpg"])  # nothing says that these are CIFAKE's
     assert not official([*whole, "train/REAL/cat.jpg"])
     assert not official([*whole, "train/REAL/1 (11).jpg"])
