@@ -121,7 +121,7 @@ def _map_rows(tests: list[dict]) -> list[list[str]]:
     rows = []
     for place, row in enumerate(tests[0]["place"]):
         name = row["title"] + PLACES[row["feature_map"]]
-        for key, words in (("mass", "on the entity"), ("excess", "above its area"), ("permuted_excess", "above its area, another image's mask"), ("excess_over_permuted", "excess"), ("excess_over_random", "above random")):
+        for key, words in (("mass", "on the entity"), ("excess", "above its area"), ("permuted_excess", "above its area, another image's mask"), ("excess_over_permuted", "excess"), ("excess_over_random", "above random"), ("excess_over_both", "excess beyond random's")):
             if row[key]:
                 show = _share if key == "mass" else _points
                 rows.append([name, words, *(show(test["place"][place][key]["all"]) for test in tests)])

@@ -132,12 +132,13 @@ def test_a_network_that_looks_at_one_place_shows_no_excess_over_another_image_s_
 def test_maps_are_held_against_another_image_s_mask_less_its_area(two_halves):
     tally = entity.Tally(two_halves, 5.0 * LABELS - 2, 0)
     tally.permuted_area = np.full(8, 0.25)
-    shares, random = {"entity": np.full(8, 0.7), "permuted": np.full(8, 0.4)}, {"entity": np.full(8, 0.6)}
+    shares, random = {"entity": np.full(8, 0.7), "permuted": np.full(8, 0.4)}, {"entity": np.full(8, 0.6), "permuted": np.full(8, 0.32)}
     row = tally.placed("gradcam", "relu", shares, random)
     assert row["excess"]["all"]["value"] == pytest.approx(0.2)
     assert row["permuted_excess"]["all"]["value"] == pytest.approx(0.15)
     assert row["excess_over_permuted"]["all"]["value"] == pytest.approx(0.05)
     assert row["excess_over_random"]["all"]["value"] == pytest.approx(0.1)
+    assert row["excess_over_both"]["all"]["value"] == pytest.approx(0.02)  # .3 more than by another's mask, of which .28 are any map's
     assert tally.placed("randomcam", "relu", shares, random)["excess_over_random"] is None
 
 
@@ -202,7 +203,8 @@ def result_of(floor=UP, permuted=UP, pieces=(UP, UP, UP), raw=(UP, UP, UP), maps
     groups = ("all", "real", "fake")
     alone = {"auc": of(0.7, 0.8), "controls": dict.fromkeys(("flat", "outline", "permuted"), of(0.55, 0.6)), "above": {"flat": floor, "outline": UP, "permuted": permuted}}
     row = {"mass": {"all": of(0.3, 0.4)}, "area": {"all": of(0.2, 0.2)}}
-    leans = dict(zip(("excess", "excess_over_random", "excess_over_permuted"), ({"all": each} for each in maps), strict=True))
+    leans = dict(zip(("excess", "excess_over_random", "excess_over_both"), ({"all": each} for each in maps), strict=True))
+    leans["excess_over_permuted"] = {"all": UP}
     return {
         "alone": [{"region": "entity", **alone}, {"region": "background", **alone}],
         "place": [{"title": "RandomCAM", **row, "excess_over_random": None}, {"title": "Grad-CAM", **row, **leans}],
@@ -284,7 +286,7 @@ def test_a_raw_cost_decides_nothing_and_is_told_by_label():
     assert "alone" not in entity_words.verdict(result_of())["sentences"]["pieces"]
 
 
-def test_maps_lean_only_if_area_random_and_another_s_mask_agree():
+def test_maps_lean_only_if_area_random_and_another_s_mask_beyond_random_agree():
     assert entity_words.verdict(result_of())["leans"]["maps"] == "entity"
     for which in range(3):
         maps = [UP, UP, UP]

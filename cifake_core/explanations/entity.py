@@ -162,10 +162,13 @@ class Tally:
 
     def placed(self, method: str, place: str, shares: dict[str, np.ndarray], random: dict[str, np.ndarray]) -> dict:
         """Where a method's maps lie: share of relevance on the entity, what that is above the entity's area, and how much of
-        that another image's mask catches as well, because entities and maps both prefer the middle.
+        that another image's mask catches as well, because entities and maps both prefer the middle. A map that knows nothing
+        is on its own entity, too, for activations are; `excess_over_both` is what is left when that is taken off.
         """
         share, excess = shares["entity"], shares["entity"] - self.area
         permuted = shares["permuted"] - self.permuted_area
+        is_baseline = method in methods.BASELINES
+        beyond = (share - shares["permuted"]) - (random["entity"] - random["permuted"])  # the areas are the same
         return {
             "method": method,
             "title": methods.title(method),
@@ -175,7 +178,8 @@ class Tally:
             "excess": self.grouped(excess),  # above 0: more on the entity than a map without preference
             "permuted_excess": self.grouped(permuted),  # the same with another image's mask
             "excess_over_permuted": self.grouped(excess - permuted),
-            "excess_over_random": None if method in methods.BASELINES else self.grouped(share - random["entity"]),
+            "excess_over_random": None if is_baseline else self.grouped(share - random["entity"]),
+            "excess_over_both": None if is_baseline else self.grouped(beyond),
             "empty": int((~np.isfinite(share)).sum()),
         }
 

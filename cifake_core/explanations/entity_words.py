@@ -146,9 +146,11 @@ def _first(place: list[dict]) -> dict:
 
 
 def _maps(place: list[dict]) -> str | None:
-    """Where the first method's maps lean, if they do so against the area, RandomCAM and another image's mask alike."""
+    """Where the first method's maps lean, if they do so against the area, against a map that knows nothing, and against another
+    image's mask beyond what the map that knows nothing does there.
+    """
     first = _first(place)
-    return _agreed([_side(first[name]["all"]) for name in ("excess", "excess_over_random", "excess_over_permuted")])
+    return _agreed([_side(first[name]["all"]) for name in ("excess", "excess_over_random", "excess_over_both")])
 
 
 def _said_of_maps(result: dict, lean: str | None) -> str:
@@ -156,12 +158,13 @@ def _said_of_maps(result: dict, lean: str | None) -> str:
     random = next(row for row in result["place"] if row["excess_over_random"] is None)
     if first["mass"]["all"]["value"] is None:
         return f"{first['title']} gave no map"
-    said = f"leans to the {lean} by all three" if lean else "does not lean to one side by all three"
+    said = f"it leans to the {lean} by all three" if lean else "it does not lean to one side by all three"
     return (
         f"{first['title']} puts {_percent(first['mass']['all'])} of its relevance on the entity, which covers "
-        f"{100 * first['area']['all']['value']:.1f} % ({random['title']}: {_percent(random['mass']['all'])}; more on the entity's own mask "
-        f"than on another image's: {_points(first['excess_over_permuted']['all'])}): held against the area, {random['title']} and "
-        f"another image's mask, it {said}"
+        f"{100 * first['area']['all']['value']:.1f} % ({random['title']}: {_percent(random['mass']['all'])}); above the areas, it is "
+        f"{_points(first['excess_over_permuted']['all'])} more on the entity than on another image's mask, and "
+        f"{_points(first['excess_over_both']['all'])} of that beyond what {random['title']} shows: held against the area, "
+        f"{random['title']} and another image's mask, {said}"
     )
 
 
