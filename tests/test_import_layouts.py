@@ -339,6 +339,13 @@ def test_paths_instead_of_pictures_are_read_beside_the_table_and_nowhere_else(wo
         out.unlink()
 
 
+def test_a_table_in_a_folder_names_nothing_outside_it(workspace, tmp_path):
+    put(tmp_path, {"secret.png": png(9, 0), "set/real/a.png": png(1, 0)})
+    table(tmp_path / "set" / "x.parquet", {"file_name": ["real/a.png", "../secret.png"], "label": ["real", "real"]})
+    result = run(workspace, tmp_path / "set")
+    assert result["account"] == {"seen": 2, "imported": 1, "left_out": {"listed but not there": {"count": 1, "examples": ["../secret.png (only its path is given)"]}}}
+
+
 def test_a_column_of_reals_beside_a_column_of_fakes(workspace, tmp_path):
     reals, fakes = ([{"bytes": png(i, fake), "path": None} for i in range(3)] for fake in (0, 1))
     path = tmp_path / "pairs.parquet"
