@@ -34,6 +34,9 @@ def test_names_that_say_nothing_are_asked_about_and_answered(workspace, tmp_path
         imported(workspace, source)
     assert counts(imported(workspace, source, real=["quagga"], fake=["zebra"])) == {"train": (3, 3)}
     numbered = put(tmp_path / "numbered", pairs(3, "0", "1"))
+    half = put(tmp_path / "half", pairs(2, "Celeb-real", "Celeb-synthesis"))
+    with pytest.raises(BadInput, match="'Celeb-synthesis' says neither real nor fake; say which it is, --real 'Celeb-synthesis' or --fake 'Celeb-synthesis'"):
+        imported(workspace, half, name="half")
     with pytest.raises(BadInput, match="'0', '1' say neither"):
         imported(workspace, numbered)
     assert counts(imported(workspace, numbered, name="names", label_names=["real", "fake"])) == {"train": (3, 3)}
@@ -346,6 +349,13 @@ def test_a_table_in_a_folder_names_nothing_outside_it(workspace, tmp_path):
     assert result["account"] == {"seen": 2, "imported": 1, "left_out": {"listed but not there": {"count": 1, "examples": ["../secret.png (only its path is given)"]}}}
 
 
+def test_pictures_as_bare_bytes_or_without_a_path(workspace, tmp_path):
+    images, labels = cells(2)
+    data = [cell["bytes"] for cell in images]
+    assert counts(imported(workspace, table(tmp_path / "a.parquet", {"img": data, "label": labels}), name="bytes")) == {"train": (2, 2)}
+    assert counts(imported(workspace, table(tmp_path / "b.parquet", {"picture": [{"bytes": d} for d in data], "label": labels}), name="struct")) == {"train": (2, 2)}
+
+
 def test_a_column_of_reals_beside_a_column_of_fakes(workspace, tmp_path):
     reals, fakes = ([{"bytes": png(i, fake), "path": None} for i in range(3)] for fake in (0, 1))
     path = tmp_path / "pairs.parquet"
@@ -420,6 +430,20 @@ def test_a_list_may_be_given_by_itself_with_chosen_columns(workspace, tmp_path):
     assert counts(imported(workspace, source, name="folder", **said)) == {"train": (3, 3)}
     with pytest.raises(BadInput, match="other.csv names no picture that lies beside it"):
         imported(workspace, source / "other.csv", name="other")
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_folders_say_more_than_bare_numbers_and_paths_may_begin_inside_the_source(workspace, tmp_path, words):
+    files = {}
+    for split, first in (("train", 0), ("test", 40)):  # Kaggle's 140k faces: 1 is real
+        files |= pairs(3, f"faces/real-vs-fake/{split}/real", f"faces/real-vs-fake/{split}/fake", first=first)
+        rows = [(1 - fake, ("real", "fake")[fake], i) for i in range(first, first + 3) for fake in (0, 1)]
+        files[f"{split}.csv"] = ("id,label,label_str,path,prompt\n" if words else "id,label,path,prompt\n") + "".join(
+            f"{i},{number},{word + ',' if words else ''}{split}/{word}/{i:03d}.png,a face\n" for number, word, i in rows
+        )
+    made = imported(workspace, put(tmp_path / "mine", files))
+    assert counts(made) == {"train": (3, 3), "test": (3, 3)}
+    assert {row["prompt"] for row in rows_of(made)} == {"a face"}
 
 
 def test_splits_of_lists_and_what_they_do_not_list(workspace, tmp_path):

@@ -5,18 +5,21 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
 from cifake_core.errors import BadInput
 from cifake_core.images.sources.account import printable, storable
-from cifake_core.images.sources.columns import Columns
+from cifake_core.images.sources.columns import Columns, text_of
 from cifake_core.images.sources.found import Item, Unreadable
+from cifake_core.images.sources.layout import label_in_path
 from cifake_core.images.sources.reading import Reading
 from cifake_core.images.sources.tree import Tree
+from cifake_core.images.sources.vocabulary import number_in
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
-_MOST_BYTES = 256 * 2**20  # of a list
+_MOST_BYTES = 64 * 2**20  # of a list
 _LOOKED_AT = 200  # rows that decide whether a list is about the pictures here
 _MOST_CELL = 2**20  # characters
 
@@ -32,6 +35,15 @@ class PictureList:
     def cell(self, row: dict[str, Any]) -> str:
         """What a row calls its picture."""
         return str(row.get(self.columns.roles["image"]) or "")
+
+
+    def says_less_than_folders(self, finder: "Finder") -> bool:
+        """Whether its labels are bare numbers, while every picture lies in a folder that says real or fake."""
+        label = self.columns.roles.get("label", "")
+        rows = self.rows[:_LOOKED_AT]
+        bare = bool(label) and not self.columns.reading.column("label") and all(number_in(text_of(row.get(label))) is not None for row in rows)
+        files = (finder.find(self.cell(row), self.file) for row in rows)
+        return bare and all(file is not None and label_in_path(storable(file)) is not None for file in files)
 
 
 def describe(items: list[Item], lists: list[PictureList], finder: "Finder") -> list[str]:
@@ -117,20 +129,27 @@ class Finder:
 
     def __init__(self, files: list[str]) -> None:
         self._files = {storable(file): file for file in files}
-        self._by_name: dict[str, str | None] = {}
-        for path, file in self._files.items():
-            for name in {PurePosixPath(path).name, PurePosixPath(path).stem}:
-                self._by_name[name] = None if name in self._by_name else file  # None: several pictures have this name
 
     def find(self, cell: str, of_list: str) -> str | None:
+        """None where no picture has the name, or several have."""
         path = storable(cell.strip().replace("\\", "/"))
-        if not path:
-            return None
         parts = [part for part in path.split("/") if part not in ("", ".", "..")]
         folder = storable(of_list).split("/")[:-1]
-        for start in range(len(parts)):
-            tail = parts[start:]
+        tails = [parts[start:] for start in range(len(parts))]
+        for tail in tails:
             for place in ("/".join([*folder, *tail]), "/".join(tail)):
                 if place in self._files:
                     return self._files[place]
-        return self._by_name.get(parts[-1]) if parts else None
+        return next((file for tail in tails if (file := self._by_tail.get("/".join(tail)))), None)
+
+    @cached_property
+    def _by_tail(self) -> dict[str, str | None]:
+        """The last one to four parts of a picture's path, with and without suffix → the picture; None where several share them."""
+        found: dict[str, str | None] = {}
+        for path, file in self._files.items():
+            parts = path.split("/")
+            for depth in range(1, min(len(parts), 4) + 1):
+                tail = "/".join(parts[-depth:])
+                for name in {tail, tail.removesuffix(PurePosixPath(path).suffix)}:
+                    found[name] = None if name in found else file
+        return found

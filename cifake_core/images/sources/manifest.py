@@ -22,12 +22,13 @@ def look(tree: Tree, reading: Reading, only: str = "") -> Found | None:
     found, others = pictures(tree)
     finder = Finder(found)
     lists = [read for file in others if not only or file == only for read in read_lists(tree, file, reading, finder, bool(only))]
-    telling = [one for one in lists if one.columns.tells_labels] or (lists if asked else [])
+    telling = [one for one in lists if one.columns.tells_labels and (asked or not one.says_less_than_folders(finder))]
+    telling = telling or (lists if asked else [])
     if not telling:
         return None
     names = {one.file for one in telling}
     leave_others(tree, [file for file in others if file not in names])
-    for file in names:
+    for file in sorted(names):
         tree.account.leave(file, reasons.DESCRIPTIONS)
     items, questions = _items(tree, telling, finder)
     listed = {item.key for item in items}

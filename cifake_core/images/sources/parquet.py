@@ -203,7 +203,7 @@ class _Source:
         if probe and len(gone) == len(probe):
             raise BadInput(
                 f"{printable(self.table.name)} holds paths only, no picture's bytes, and none of its {self.table.rows:,} paths "
-                f"({printable(gone[0].path)} …) lies beside it; give the folder that holds the pictures with it."
+                f"({printable(gone[0].path[:80])} …) lies beside it; give the folder that holds the pictures with it."
             )
 
     def items(self, images: list[str], with_data: bool) -> Iterator[Item]:
@@ -279,11 +279,15 @@ def _path_in(cell: Any) -> str:
 
 
 def _is_image(kind: pa.DataType) -> bool:
-    return _has_path(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return "bytes" in _fields(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _has_path(kind: pa.DataType) -> bool:
-    return pa.types.is_struct(kind) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}
+    return {"bytes", "path"} <= _fields(kind)
+
+
+def _fields(kind: pa.DataType) -> set[str]:
+    return {kind.field(i).name for i in range(kind.num_fields)} if pa.types.is_struct(kind) else set()
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cifake_core.errors import BadInput
-from cifake_core.images.schema import CLASSES, FAKE, LABELS, REAL, UNKNOWN_CLASS
+from cifake_core.images.schema import CLASSES, FAKE, REAL, UNKNOWN_CLASS
 
 VALIDATION = "validation"
 
@@ -179,10 +179,6 @@ def _same(name: str) -> str:
 def how_to_say(names: list[str]) -> str:
     """The sentence that asks which name is which, with the options that answer it."""
     shown = ", ".join(repr(name[:40]) for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    first = names[0][:40] if names else "NAME"
-    second = names[1][:40] if len(names) > 1 else "OTHER"
-    return f"{shown} {'says' if len(names) == 1 else 'say'} neither real nor fake; say which is which, for example --real {first!r} --fake {second!r}"
-
-
-def label_word(label: int) -> str:
-    return LABELS[label]
+    if len(names) == 1:
+        return f"{shown} says neither real nor fake; say which it is, --real {names[0][:40]!r} or --fake {names[0][:40]!r}"
+    return f"{shown} say neither real nor fake; say which is which, for example --real {names[0][:40]!r} --fake {names[1][:40]!r}"
