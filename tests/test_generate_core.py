@@ -54,7 +54,7 @@ def test_the_light_list_names_what_the_real_one_finds(studio):
     assert (tiny.name, tiny.record["sampling"]["steps"]) == ("tiny", 2)
     assert tiny.sheet.startswith(b"\x89PNG")
     assert set(tiny.curves) == {"autoencoder", "transformer"}
-    assert catalogue.asked_by_class(tiny.folder)
+    assert catalogue.asked_by(tiny.folder) == "class"
 
 
 def test_a_bundled_generator_needs_nothing_but_its_folder(studio, tmp_path, monkeypatch):
@@ -180,8 +180,8 @@ def test_an_exported_png_is_lossless_and_tells_how_it_was_made(workspace, tmp_pa
     images = made(workspace)
     exporting.export(images, "png", tmp_path / "pngs.zip")
     with zipfile.ZipFile(tmp_path / "pngs.zip") as packed:
-        assert sorted(packed.namelist())[0] == "train/fake-cat-00000.png"
-        data = packed.read("train/fake-dog-00001.png")
+        assert sorted(packed.namelist())[0] == "train/fake/cat/00000.png"
+        data = packed.read("train/fake/dog/00001.png")
     picture = Image.open(io.BytesIO(data))
     assert np.array_equal(np.array(picture), images.pixels("train")[3].transpose(1, 2, 0))
     assert picture.text["class"] == "dog"
@@ -195,13 +195,6 @@ def test_what_is_no_exported_png_is_refused():
         with pytest.raises(BadInput, match="PNG"):
             exporting.provenance_in(data)
 
-
-def test_a_set_of_two_splits_exports_both_parquet_files(lab, tmp_path):
-    images = ImageSet.open(lab, "tiny")
-    assert exporting.file_name(images, "parquet").endswith(".zip")
-    result = exporting.Export("tiny", "parquet").run(Context(lab))
-    with zipfile.ZipFile(result["file"]) as packed:
-        assert packed.namelist() == ["train.parquet", "test.parquet"]
 
 
 # ---- discarding

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="import")(import_images)
     app.command()(datasets)
     app.command()(combine)
+    app.command()(export)
 
 
 def import_images(
@@ -133,3 +134,17 @@ def _described(result: dict) -> list[str]:
     counts = [f"  {split}: {c['real']:,} real, {c['fake']:,} fake" for split, c in result["counts"].items()]
     pairs = ", ".join(f"{where} {number}" for where, number in result["duplicates"].items())
     return [*counts, f"  pairs of identical images: {pairs}"]
+
+
+def export(
+    dataset: Annotated[str, typer.Option(help="Name of an image set; `datasets` lists them.")],
+    form: Annotated[str, typer.Option(help="parquet (Hugging Face, with a dataset card), imagefolder, cifake or png.")] = "parquet",
+    out: Annotated[Path | None, typer.Option(help="File to write; the workspace's folder exports if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a set as one zip file; parquet and imagefolder come back by import as the very same set."""
+    from cifake_core.images.exporting import Export
+
+    result = run_step(Export(dataset, form, str(out.absolute()) if out else ""))
+    lost = [f"  not in it: {', '.join(name.replace('_', ' ') for name in result['not_carried'])}"] if result["not_carried"] else []
+    show(result, as_json, [f"{result['file']}: {result['images']:,} images, {result['bytes'] / 1e6:.1f} MB", *lost])

@@ -6,6 +6,7 @@ not know files or folders.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,11 +63,18 @@ def missing_column(name: str, rows: int) -> pa.Array:
 def stored_schema() -> pa.Schema:
     """The Parquet's columns, with the metadata by which Hugging Face's `datasets` shows `image` as pictures."""
     columns = {"image": _IMAGE, **_MANIFEST}
-    features = {
-        name: {"_type": "Image"} if name == "image" else {"dtype": str(kind), "_type": "Value"}
-        for name, kind in columns.items()
-    }
-    return pa.schema(columns.items(), metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    return pa.schema(columns.items(), metadata=features_metadata(columns))
+
+
+def features(columns: Iterable[str]) -> dict[str, dict]:
+    """The columns as Hugging Face's `datasets` describes them: labels and classes with the names of their numbers."""
+    named = {"image": {"_type": "Image"}, "label": {"names": list(LABELS), "_type": "ClassLabel"}, "class_label": {"names": list(CLASSES), "_type": "ClassLabel"}}
+    return {name: named.get(name) or {"dtype": str(_MANIFEST[name]), "_type": "Value"} for name in columns}
+
+
+def features_metadata(columns: Iterable[str]) -> dict[str, str]:
+    """The same as a Parquet's schema metadata."""
+    return {"huggingface": json.dumps({"info": {"features": features(columns)}})}
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ class Columns:
         if seed is None and text_of(self._cell(row, "seed")):
             provenance["seed"] = text_of(self._cell(row, "seed"))
         where = self._split(row, path, split)
-        held_out = row.get("validation") is True and where == "train"
+        held_out = text_of(row.get("validation")).lower() == "true" and where == "train"
         return Item(
             path, label, name, "validation" if held_out else where, class_label, class_name, generator if label != REAL else "",
             prompt=text_of(self._cell(row, "prompt")), seed=seed, provenance=provenance, held_out=held_out, problem=problem, original=_original(row),
@@ -279,8 +279,11 @@ def text_of(value: Any) -> str:
 
 def _original(row: Mapping[str, Any]) -> Original | None:
     """What our own stored Parquet says of the file before it was shrunk; a stranger's column of such a name is none."""
-    own = all(f"original_{name}" in row for name in ORIGINAL) and isinstance(row["original_width"], int)
-    return Original.of_row(dict(row)) if own else None
+    if not all(f"original_{name}" in row for name in ORIGINAL) or whole_number(row["original_width"]) is None:
+        return None
+    numbers = {f"original_{name}": whole_number(row[f"original_{name}"]) or 0 for name in ("width", "height", "bytes")}
+    exif = {"true": True, "false": False}.get(text_of(row["original_exif"]).lower())
+    return Original.of_row({**row, **numbers, "original_exif": exif, **{f"original_{name}": text_of(row[f"original_{name}"]) for name in ("format", "quantisation")}})
 
 
 def _provenance(row: Mapping[str, Any]) -> dict:

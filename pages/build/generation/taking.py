@@ -20,7 +20,8 @@ from pages.shared.set_pictures import class_sheet, classes_of
 MOST_DIRECTLY = 5_000  # images of a download the browser gets at once, about 15 MB; a larger set is written to the workspace
 _FORMS = {
     "cifake": ("CIFAKE folders (zip)", ":material/folder_zip:", "train/FAKE/0000 (2).jpg …: the layout of the official archive, the files as they are stored."),
-    "parquet": ("Parquet", ":material/table:", "One file with images and all that is known of them, as Hugging Face's datasets reads it."),
+    "parquet": ("Parquet (zip)", ":material/table:", "Images and all that is known of them with a dataset card, as Hugging Face's datasets reads it."),
+    "imagefolder": ("Image folder (zip)", ":material/folder_open:", "Plain files with a metadata.csv that says label, class, generator, prompt and seed of each."),
     "png": ("PNGs (zip)", ":material/image:", "Lossless, each with its prompt, seed and whole record in the PNG's text fields."),
 }
 
@@ -67,6 +68,8 @@ def exports(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Take it away**", width="content")
         for form, (label, icon, help) in _FORMS.items():
+            lost = exporting.not_carried(image_set, form)
+            help += f" Not in it: {', '.join(name.replace('_', ' ') for name in lost)}." if lost else ""
             key = f"generate_export_{form}"
             if total <= MOST_DIRECTLY:
                 st.download_button(
