@@ -18,25 +18,30 @@ def register(app: typer.Typer) -> None:
 
 
 def try_images(
-    files: Annotated[list[Path], typer.Argument(help="JPEG, PNG, WEBP or BMP files.")],
+    files: Annotated[list[Path], typer.Argument(help="Picture files, and folders of them: JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF or HEIC.")],
     run: Run,
     jpeg: Annotated[bool, typer.Option(help="Encode as CIFAKE's files are (JPEG 75) before the network looks.")] = True,
     as_json: Json = False,
 ) -> None:
     """Put files before a network: fake, real, unsure or outside the training domain, with the calibrated probability and why."""
-    from cifake_core.cli.tried import Judge
+    from cifake_core.cli.tried import Judge, pictures_in
 
+    found, left_out = pictures_in(files)
+    if not found:
+        raise BadInput(f"No picture lies in {', '.join(file.name or str(file) for file in files)}; give picture files, or a folder with some.")
     judge = Judge(run, jpeg)
     rows, lines = [], []
-    for file in files:
+    for file, name in found:
         try:
-            row = judge.row(file)
-        except (BadInput, OSError) as error:
-            row = {"file": file.name, "error": str(error)}
+            row = judge.row(file, name)
+        except BadInput as error:
+            row = {"file": name, "error": str(error)}
         rows.append(row)
-        lines.append(f"{file.name}: {row.get('error') or judge.sentence(row)}")
+        lines.append(row.get("error") or f"{name}: {judge.sentence(row)}")
+    if left_out:
+        lines.append(f"{left_out:,} other files in the folders are no pictures.")
     about = {"run": run, "jpeg": jpeg, "domain": judge.predictor.domain, "calibration": judge.predictor.calibrator.as_dict()}
-    show({**about, "images": rows}, as_json, [f"{run}: {judge.predictor.domain}", *lines])
+    show({**about, "images": rows, "left_out": left_out}, as_json, [f"{run}: {judge.predictor.domain}", *lines])
     if all("error" in row for row in rows):
         raise CifakeError("None of the files could be read; each line above says why.")
 

@@ -1,5 +1,7 @@
 """Where an image to try comes from: files of one's own, the camera, or a test image whose truth is known."""
 
+from collections import Counter
+
 import numpy as np
 import streamlit as st
 
@@ -7,6 +9,7 @@ from cifake_core.detectors.community_forensics.models import is_forensic
 from cifake_core.detectors.runs import Run
 from cifake_core.errors import NotFound
 from cifake_core.evaluation.evaluating import class_name
+from cifake_core.images import codec
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
 
@@ -46,13 +49,26 @@ def _leave_link() -> None:
 
 
 def _uploads() -> list[tuple[str, bytes]]:
+    folder = st.toggle("A whole folder", key="try_folder", bind="query-params", help="Every picture in a folder of yours, and in those inside it.")
     given = st.file_uploader(
-        "Images", ["jpg", "jpeg", "png", "webp", "bmp"], accept_multiple_files=True, key="try_files", max_upload_size=25,
-        help="Drag and drop one or several: JPEG, PNG, WEBP or BMP. They are not stored.",
+        "Folder" if folder else "Images", [suffix.removeprefix(".") for suffix in codec.SUFFIXES],
+        accept_multiple_files="directory" if folder else True, key="try_folder_files" if folder else "try_files", max_upload_size=25,
+        help="Drag and drop: JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF or HEIC. They are not stored.",
     )  # fmt: skip
     if len(given) > MOST:
         st.warning(f"{len(given)} files were given; the first {MOST} are tried.")
-    return [(file.name, file.getvalue()) for file in given[:MOST]]
+    names = told_apart([file.name for file in given[:MOST]])
+    return [(name, file.getvalue()) for name, file in zip(names, given, strict=False)]
+
+
+def told_apart(names: list[str]) -> list[str]:
+    """The names, the second and later of one name numbered: a browser says nothing of the folders of single files."""
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
+    return told
 
 
 def _camera() -> list[tuple[str, bytes]]:
