@@ -6,7 +6,7 @@ from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
 from pages.build.sets.audit_view import audit
 from pages.build.sets.image_set_view import contents
-from pages.build.sets.importing_form import import_form
+from pages.build.sets.importing_form import import_form, open_imported
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel
 from pages.shared.pickers import image_set_picker
@@ -16,9 +16,13 @@ VIEWS = {"Contents": contents, "Audit": audit}
 st.title("Data")
 st.caption("An image set holds reals and fakes with their classes. Look at it first: a network learns whatever differs.")
 
+with shown_errors():
+    open_imported()
 empty = not ImageSet.list(Workspace.current())
-with st.expander("Import images", icon=":material/add_photo_alternate:", expanded=empty, key="data_import"):
-    import_form()
+asked = bool(st.query_params.get("data_path"))  # a link to a preview
+with st.expander("Import images", icon=":material/add_photo_alternate:", expanded=empty or asked, key="data_import", on_change="rerun") as importing:
+    if importing.open:
+        import_form()
 jobs_panel("data", kinds=frozenset({"import"}), finished=1)
 
 with shown_errors():

@@ -6,7 +6,7 @@ from cifake_core.detectors import runs
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue, registry
 from cifake_core.store.workspace import Workspace
-from pages.build.sets.importing_form import CIFAKE_FACTS, start_download
+from pages.build.sets.import_sources import CIFAKE_FACTS, start_download
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs
 from pages.shared.palette import FAKE_TEXT, REAL_TEXT

@@ -47,10 +47,9 @@ def test_the_riddle_is_answered_and_the_answer_is_in_the_link(page, settled):
 
 
 def test_importing_a_folder_makes_a_set_that_is_shown_and_can_be_deleted(page, settled, server, folder):
-    page.goto("/data?data_from=From+this+server")
+    page.goto("/data?data_from=From+this+server&data_path=drawn")  # a link to the preview
     settled(page)
-    page.get_by_text("Import images").first.click()
-    page.get_by_role("textbox", name="Parquet files, a zip archive or a folder").fill("drawn")
+    page.get_by_role("heading", name="What was understood").wait_for()
     page.get_by_role("textbox", name="Name of the image set").fill("browsed")
     page.get_by_role("button", name="Import", exact=True).click()
     until(lambda: "browsed" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
@@ -68,9 +67,9 @@ def test_a_folder_outside_the_allowed_ones_is_refused_in_one_sentence(page, sett
     page.goto("/data?data_from=From+this+server")
     settled(page)
     page.get_by_text("Import images").first.click()
-    page.get_by_role("textbox", name="Parquet files, a zip archive or a folder").fill("/etc")
-    page.get_by_role("textbox", name="Name of the image set").fill("etc")
-    page.get_by_role("button", name="Import", exact=True).click()
+    typed = page.get_by_role("textbox", name="Files or folders, separated by commas")
+    typed.fill("/etc")
+    typed.press("Enter")
     page.get_by_text("Nothing that may be imported lies there").wait_for()
 
 
@@ -133,3 +132,45 @@ def _open_launch(page, settled) -> None:
         page.get_by_text("Launch", exact=True).click()
     page.get_by_role("button", name="Train these networks").wait_for()
     settled(page)
+
+
+def parquet(path, rows: list[tuple[bytes, int]]):
+    """A Hugging Face Parquet whose ClassLabel numbers follow the alphabet: 0 is fake."""
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    cells = pa.array([{"bytes": data, "path": None} for data, _ in rows], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    features = {"image": {"_type": "Image"}, "label": {"names": ["FAKE", "REAL"], "_type": "ClassLabel"}}
+    table = pa.table({"image": cells, "label": [1 - label for _, label in rows]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})}), path)
+    return path
+
+
+def test_two_uploaded_parquet_files_become_one_set_which_the_page_then_shows(page, settled, server, tmp_path):
+    from cifake_core.images.codec import encode_png
+
+    given = [
+        parquet(tmp_path / f"{split}-00000.parquet", [(encode_png(drawn(label, n % 10, start + n)), label) for n in range(count) for label in (0, 1)])
+        for split, count, start in (("train", 12, 5000), ("test", 7, 6000))
+    ]
+    page.goto("/data?data_from=Upload")
+    settled(page)
+    page.get_by_text("Import images").first.click()
+    page.locator('input[type="file"]').set_input_files([str(path) for path in given])
+    page.get_by_role("heading", name="What was understood").wait_for()
+    settled(page)
+    for path in given:
+        page.get_by_text(path.name).first.wait_for()
+    assert page.get_by_test_id("stFileUploaderFile").count() == 0  # the server holds them no longer, the disk does
+    page.get_by_alt_text("Picture 1 of those named FAKE").first.wait_for()
+    page.get_by_role("textbox", name="Name of the image set").fill("uploaded")
+    page.get_by_role("button", name="Import", exact=True).click()
+    until(lambda: "uploaded" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)
+    page.get_by_text("train 12 real + 12 fake · test 7 real + 7 fake").wait_for()  # opened by itself
+    assert "data_set=uploaded" in page.url
+    page.get_by_text("Seen 38 files and rows: 38 imported, 0 left out.").wait_for()
+    found = ImageSet.open(server.workspace, "uploaded")
+    truth = [label for _ in range(12) for label in (0, 1)]
+    assert found.manifest("train+validation")["label"].tolist() == truth

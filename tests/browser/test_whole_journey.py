@@ -30,10 +30,9 @@ def folder(server):
 
 @pytest.mark.slow
 def test_from_a_folder_to_the_maps_of_six_networks(page, settled, server, folder):
-    page.goto("/data?data_from=From+this+server")
+    page.goto("/data?data_from=From+this+server&data_path=journey")  # a link to the preview
     settled(page)
-    page.get_by_text("Import images").first.click()
-    page.get_by_role("textbox", name="Parquet files, a zip archive or a folder").fill("journey")
+    page.get_by_role("heading", name="What was understood").wait_for()
     page.get_by_role("textbox", name="Name of the image set").fill("journey")
     page.get_by_role("button", name="Import", exact=True).click()
     until(lambda: "journey" in {image_set.name for image_set in ImageSet.list(server.workspace)}, WAIT_S)

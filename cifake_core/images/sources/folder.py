@@ -35,11 +35,13 @@ def look(tree: Tree, reading: Reading) -> Found:
             item.class_label = official.class_of(item.path) if item.class_label == UNKNOWN_CLASS else item.class_label
     leave_others(tree, others, _describe(tree, items, found, others))
     questions = _questions(tree.name, folders, labelled, [item.path for item in items])
-    if not questions:
-        for item in items:
-            if item.label is None:
-                tree.account.leave(item.path, reasons.NO_LABEL)
-        items = labelled
+    asked = {name for question in questions if question.topic == "labels" for name in question.names}
+    for item in items:
+        if item.label is None and not questions:
+            tree.account.leave(item.path, reasons.NO_LABEL)
+        elif item.label is None:  # the name it is asked about by, so that a preview can show pictures of each
+            item.name = next((word for word in item.path.split("/")[:-1] if printable(word) in asked), "")
+    items = items if questions else labelled
     said = ["Classes are read from CIFAKE's own numbering of its files."] if official.official() else []
     return tree_found(f"{tree.kind} of REAL and FAKE images", tree, items, (*tree.notes, *said), questions)
 

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from cifake_core.images.image_set import ImageSet
+from cifake_core.images.importing import one_label_warning
 from cifake_core.store.workspace import Workspace
 from pages.build.sets.figures import FLAT, counts_figure
+from pages.build.sets.import_preview import account, on_page
 from pages.shared.guard import literal, shown_errors
 from pages.shared.palette import FAKE_TEXT, REAL_TEXT
 from pages.shared.pickers import link_to, why_not_trainable
@@ -49,8 +51,16 @@ def _headline(image_set: ImageSet) -> None:
             link_to("train", "Train on it", icon=":material/grid_on:", train_set=image_set.name)
     if image_set.record.get("note"):
         st.caption(literal(image_set.record["note"]))
-    if problem:
+    for warning in _warnings(image_set):
+        st.warning(literal(warning), icon=":material/warning:")
+    if problem and not _warnings(image_set):
         st.info(literal(problem), icon=":material/info:")
+
+
+def _warnings(image_set: ImageSet) -> list[str]:
+    """What is said first of an import: that only one label came in."""
+    warning = one_label_warning(image_set.record["counts"]) if "files" in image_set.record["source"] else ""
+    return [warning] if warning else []
 
 
 def _kind(record: dict) -> str:
@@ -125,6 +135,9 @@ def _provenance(image_set: ImageSet) -> None:
         rows["Shrunk to 32 × 32"] = f"{record['resized']:,}"
     rows["Fingerprint"] = f"`{image_set.digest[:16]}`"
     st.table({name: text for name, text in rows.items() if text}, border="horizontal", width="content")
+    for sentence in record["source"].get("conventions", []):
+        st.caption(literal(on_page(sentence)))
+    account(record["source"].get("account", {}), done=True)
 
 
 @st.dialog("Delete the image set?", icon=":material/delete:")

@@ -11,17 +11,37 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+import streamlit as st
+
 from cifake_core.errors import BadInput
 from cifake_core.jobs import queue
 from cifake_core.jobs.states import State
 from cifake_core.settings import Settings
 from cifake_core.store.artifacts import whole_file
 from cifake_core.store.workspace import Workspace
+from pages.shared.guard import literal
 
+CIFAKE_FACTS = (
+    "120,000 images from the authors' repository (about 105 MB, MIT licence): 60,000 photographs of CIFAR-10, "
+    "60,000 images made by Stable Diffusion 1.4."
+)
 DOWNLOAD = "cifake"  # the source that stands for "fetch the official copy"
 _LONGEST = 1000  # characters of a path
 _PIECE = 2**20  # bytes of an upload copied at a time
 _READ_S, _UNUSED_S = 600, 24 * 3600  # how long an upload stays that an import has read, and one that none has asked for
+
+
+def start_download() -> None:
+    """Fetches the real CIFAKE, as the form would; for buttons elsewhere."""
+    submit_import({"sources": [DOWNLOAD], "name": "cifake", "resize": False, "jpeg": False})
+
+
+def submit_import(arguments: dict) -> str:
+    """Starts the import as a job and says so; the job's id."""
+    name = arguments["name"]
+    job = queue.submit(Workspace.current(), "import", arguments, title=f"Import {name}")
+    st.toast(f"Importing {literal(name)}.", icon=":material/download:")
+    return job.id
 
 
 def import_roots() -> list[Path]:
