@@ -223,3 +223,18 @@ def test_the_mean_over_generators_weighs_each_the_same():
     assert found["generators"] == pytest.approx({"a": (1 + 2 / 4) / 2, "b": 1.0})
     assert found["mean_average_precision"] == pytest.approx(0.875)
     assert "auc" not in judged(logits[2:], labels[2:], makers[2:])
+
+
+def test_label_numbers_of_a_shard_mean_what_their_names_say(tmp_path):
+    from tests.import_truth import cells, table
+
+    images, labels = cells(2)
+    turned = [1 - fake for fake in labels]
+    named = table(tmp_path / "a.parquet", {"image": images, "label": turned}, {"label": ["AiArtData", "RealArt"]})
+    shards = Shards.of([str(named)])
+    assert [row.label for row in shards.rows(list(shards.groups))] == labels
+    unknown = Shards.of([str(table(tmp_path / "b.parquet", {"image": images, "label": turned}, {"label": ["quagga", "zebra"]}))])
+    with pytest.raises(BadInput, match="'quagga' means neither real nor fake"):
+        list(unknown.rows(list(unknown.groups)))
+    with pytest.raises(BadInput, match="expected are image and label"):
+        Shards.of([str(table(tmp_path / "c.parquet", {"image": images, "target": labels}))])

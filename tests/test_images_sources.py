@@ -14,7 +14,7 @@ from cifake_core.errors import BadInput, CifakeError
 from cifake_core.images import image_set
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import ImportImages, look
-from cifake_core.images.sources.layout import OfficialNames
+from cifake_core.images.sources.official_names import OfficialNames
 from cifake_core.jobs.registry import step
 from cifake_core.step import Context
 from tests.image_files import jpeg, png

@@ -4,7 +4,6 @@ The files of Community Forensics are sorted by label, so row groups come in rand
 and leave it real and fake in turn. The order depends on (seed, epoch) alone; a reader can begin anywhere in it.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from cifake_core.detectors.community_forensics.models import Model
 from cifake_core.errors import BadInput
 from cifake_core.images import codec
 from cifake_core.images.sources import parquet
+from cifake_core.images.sources.class_names import names_in_metadata
+from cifake_core.images.sources.vocabulary import meaning_of
 
 BUFFER = 2000  # encoded pictures a label that wait to be drawn: about 300 MB of 1-megapixel JPEGs
 
@@ -48,7 +49,7 @@ class Shards:
             raise BadInput("There is no Parquet file to train on; name files with the columns of Community Forensics.")
         groups, images = [], 0
         for path in sorted(paths):
-            images += parquet.look(Path(path)).total
+            images += parquet.checked_rows(Path(path))
             with pq.ParquetFile(path) as file:
                 groups += [(path, number) for number in range(file.num_row_groups)]
         return Shards(tuple(groups), images)
@@ -60,19 +61,22 @@ class Shards:
                 columns = set(file.schema_arrow.names)
                 image, maker = ("image_data", "model_name") if "image_data" in columns else ("image.bytes", "generator")
                 wanted = [image, "label", *([maker] if maker in columns else [])]
-                renamed = _own_labels(file.schema_arrow.metadata)
+                renamed = _own_labels(file.schema_arrow.metadata, path)
                 for row in file.read_row_group(number, columns=wanted).to_pylist():
                     data = row["image"]["bytes"] if image == "image.bytes" else row[image]
                     yield Row(data, _label(renamed.get(row["label"], row["label"]), path), row.get(maker) or "")
 
 
-def _own_labels(metadata: dict | None) -> dict[int, int]:
-    """`datasets` numbers folders by the alphabet, FAKE 0 and REAL 1: the file's own numbers → ours."""
-    try:
-        names = json.loads((metadata or {})[b"huggingface"])["info"]["features"]["label"]["names"]
-    except (KeyError, TypeError, ValueError):
-        return {}
-    return {number: int(str(name).lower() == "fake") for number, name in enumerate(names)}
+def _own_labels(metadata: dict | None, path: str) -> dict[int, int]:
+    """The file's own label numbers → ours, by their names: `datasets` numbers folders by the alphabet, FAKE 0 and REAL 1."""
+    names = names_in_metadata(metadata).get("label", [])
+    labels = [meaning_of(name).label for name in names]
+    if None in labels:
+        raise BadInput(
+            f"{Path(path).name} names its labels {', '.join(names[:8])}, of which {names[labels.index(None)]!r} means neither real nor fake; "
+            "import the file with --real and --fake, export it, and train on that."
+        )
+    return dict(enumerate(labels))
 
 
 def _label(value: object, path: str) -> int:

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from cifake_core.errors import BadInput
 from cifake_core.images.schema import FAKE, ORIGINAL, REAL, UNKNOWN_CLASS, Original
 from cifake_core.images.sources import account as reasons
@@ -39,7 +37,6 @@ _LABELS = ("label", "labels", "target", "targets", "y", "ground_truth", "real_or
 _MAYBE_LABELS = ("class", "category", "type", "source", "kind", "class_label", "class_name", "origin", "name")
 _SELDOM = ("architecture", "real_source", "subset", "family")
 _ARTIFACT = {"filename", "image_path", "target", "category"}  # ArtiFact's metadata.csv: target 0 real, 1 and more the kinds of fakes
-_MOST_CARD = 2**18  # characters of a dataset card that are looked at
 _TRUE, _FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
 
 
@@ -295,32 +292,3 @@ def _provenance(row: Mapping[str, Any]) -> dict:
     except (TypeError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def names_in_metadata(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Column → ClassLabel names, from what Hugging Face's `datasets` writes into a file's schema."""
-    try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return {column: list(map(str, told["names"])) for column, told in features.items() if isinstance(told, dict) and told.get("names")}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
-
-
-def names_in_card(card: str) -> dict[str, list[str]]:
-    """Column → ClassLabel names, from the head of a Hugging Face dataset card (README.md)."""
-    parts = card[:_MOST_CARD].split("---\n", 2)
-    try:
-        told = yaml.safe_load(parts[1]) if card.startswith("---") and len(parts) == 3 else {}
-        infos = told.get("dataset_info") or []
-        features = [feature for info in (infos if isinstance(infos, list) else [infos]) for feature in info.get("features", [])]
-        return {feature["name"]: names for feature in features if (names := _names_of_feature(feature))}
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        return {}
-
-
-def _names_of_feature(feature: dict) -> list[str]:
-    """The names of a class_label, in the order of their numbers; [] for any other feature."""
-    kind = feature.get("dtype")
-    names = kind["class_label"]["names"] if isinstance(kind, dict) and "class_label" in kind else []
-    ordered = [names[key] for key in sorted(names, key=int)] if isinstance(names, dict) else list(names)
-    return list(map(str, ordered)) if all(isinstance(name, str | int | float) for name in ordered) else []  # no nested aliases

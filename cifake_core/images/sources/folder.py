@@ -9,8 +9,9 @@ from cifake_core.images.schema import FAKE, REAL, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import printable, storable
 from cifake_core.images.sources.found import Found, Item, Question, Unreadable
-from cifake_core.images.sources.layout import Folders, OfficialNames
+from cifake_core.images.sources.layout import Folders
 from cifake_core.images.sources.lists import Finder, describe, read_lists
+from cifake_core.images.sources.official_names import OfficialNames
 from cifake_core.images.sources.reading import Reading
 from cifake_core.images.sources.tree import ARCHIVE_SUFFIXES, Tree, pictures
 from cifake_core.images.sources.vocabulary import class_of, how_to_say, is_generator, meaning_of

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from cifake_core.errors import BadInput
 from cifake_core.images.sources import account as reasons
-from cifake_core.images.sources import cifar10, folder, lists, manifest, parquet, pattern, tarball, webdataset
+from cifake_core.images.sources import cifar10, folder, lists, manifest, parquet, pattern, tables, tarball, webdataset
 from cifake_core.images.sources.account import Account, printable, storable
 from cifake_core.images.sources.archive import ZipTree
 from cifake_core.images.sources.found import Found
@@ -58,7 +58,7 @@ def _look_at_file(path: Path, name: str, reading: Reading) -> list[Found]:
 def _kind(path: Path) -> str:
     """By suffix, and by content where the suffix says nothing (blobs of Hugging Face's cache have none)."""
     name = path.name.lower()
-    for kind, suffixes in (("table", parquet.SUFFIXES), ("zip", (".zip",)), ("tar", tarball.SUFFIXES), ("list", lists.SUFFIXES)):
+    for kind, suffixes in (("table", tables.SUFFIXES), ("zip", (".zip",)), ("tar", tarball.SUFFIXES), ("list", lists.SUFFIXES)):
         if name.endswith(suffixes):
             return kind
     with path.open("rb") as file:
@@ -89,27 +89,27 @@ def look_in(tree: Tree, reading: Reading, depth: int = 0) -> list[Found]:
 
 def _tables(tree: Tree, reading: Reading) -> list[Found] | None:
     """Parquet and Arrow files; everything beside them is counted, not read, but for pictures that they name."""
-    tables = [file for file in tree.files if file.lower().endswith(parquet.SUFFIXES)]
+    ours = [file for file in tree.files if file.lower().endswith(tables.SUFFIXES)]
     if pictures(tree)[0]:  # tables of other things beside pictures, such as embeddings, are none of ours
-        tables = [file for file in tables if reading.columns or parquet.names_or_holds_pictures(tree.local(file), file)]
-    if not tables:
+        ours = [file for file in ours if reading.columns or parquet.names_or_holds_pictures(tree.local(file), file)]
+    if not ours:
         return None
-    found = [parquet.look(tree.local(file), reading, tree, file) for file in tables]
-    named = _named_by(found, tables, tree)
-    rest = Account(seen=tree.account.seen - len(tables) - len(named), left_out=tree.account.left_out)
+    found = [parquet.look(tree.local(file), reading, tree, file) for file in ours]
+    named = _named_by(found, ours, tree)
+    rest = Account(seen=tree.account.seen - len(ours) - len(named), left_out=tree.account.left_out)
     for file in tree.files:
-        if file not in named and file not in tables:
+        if file not in named and file not in ours:
             rest.leave(file, reasons.BESIDE)
     found[0].account.add(rest)
     return found
 
 
-def _named_by(found: list[Found], tables: list[str], tree: Tree) -> set[str]:
+def _named_by(found: list[Found], files: list[str], tree: Tree) -> set[str]:
     """Pictures of the tree that the tables name instead of holding them."""
     beside = {storable(file): file for file in pictures(tree)[0]}
     if not beside:
         return set()
-    named = (str(PurePosixPath(storable(file)).parent / item.path) for source, file in zip(found, tables, strict=True) for item in source.items(False))
+    named = (str(PurePosixPath(storable(file)).parent / item.path) for source, file in zip(found, files, strict=True) for item in source.items(False))
     return {beside[path] for path in named if path in beside}
 
 

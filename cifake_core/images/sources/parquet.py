@@ -11,29 +11,28 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput
 from cifake_core.images.schema import FAKE, LABELS, REAL, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import Account, printable, storable
-from cifake_core.images.sources.columns import Columns, names_in_card, names_in_metadata
+from cifake_core.images.sources.class_names import names_in_card, names_in_metadata
+from cifake_core.images.sources.columns import Columns
 from cifake_core.images.sources.found import Found, Item, Question, Unreadable
-from cifake_core.images.sources.layout import OfficialNames, split_in_path
+from cifake_core.images.sources.layout import split_in_path
+from cifake_core.images.sources.official_names import OfficialNames
 from cifake_core.images.sources.reading import Reading
+from cifake_core.images.sources.tables import BATCH, Table
 from cifake_core.images.sources.tree import MAX_FILE_BYTES, SingleFolder, Tree
 from cifake_core.images.sources.vocabulary import meaning_of, split_of
 
-SUFFIXES = (".parquet", ".arrow")
-BATCH = 1000
-_BATCH_BYTES = 32 * 2**20  # of a batch of rows with their pictures
 _COMMUNITY_FORENSICS = {"image_name", "image_data", "label"}
 _CELLS = 200  # rows looked at to see whether a column of words says real and fake
 
 
 def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, file: str = "") -> Found:
     """A file on this machine; `file` is its name in the `tree` it comes from. Raises BadInput if it is damaged, empty or holds no pictures."""
-    table = _Table(path, PurePosixPath(storable(file)).name or path.name)
+    table = Table(path, PurePosixPath(storable(file)).name or path.name)
     if not table.rows:
         raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
     reading = reading or Reading()
@@ -56,90 +55,11 @@ def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, f
     )  # fmt: skip
 
 
-class _Table:
-    """A Parquet or Arrow file: its schema, its number of rows, and its rows as dictionaries."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
-        self.format = "Arrow file" if name.lower().endswith(".arrow") else "Parquet"
-        if self.format == "Parquet":
-            with _open(path, name) as file:
-                self.rows, self.schema = file.metadata.num_rows, file.schema_arrow
-                self._bytes = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
-        else:
-            with _arrow(path, name) as reader:
-                self.schema = reader.schema
-            self.rows = sum(len(batch) for batch in self._arrow_batches())
-            self._bytes = path.stat().st_size
-
-    def row_dicts(self, columns: list[str]) -> Iterator[dict[str, Any]]:
-        """One dictionary a row; "image.path" reads one field of a column. A page that cannot be read means a damaged file."""
-        size = max(1, min(BATCH, int(_BATCH_BYTES * self.rows / max(self._bytes, 1))))
-        try:
-            for batch in self._batches(size, columns):
-                yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise BadInput(f"{printable(self.name)} is damaged; get it again.") from error
-
-    def _batches(self, size: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        if self.format == "Parquet":
-            with _open(self.path, self.name) as file:
-                yield from file.iter_batches(size, columns=columns)
-            return
-        tops = list(dict.fromkeys(column.partition(".")[0] for column in columns))
-        for batch in self._arrow_batches():
-            for start in range(0, len(batch), size):
-                yield batch.slice(start, size).select(tops)
-
-    def rows_at(self, numbers: list[int], columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(number, row) of some rows, in ascending order."""
-        if self.format != "Parquet":
-            yield from ((n, row) for n, row in enumerate(self.row_dicts(columns)) if n in set(numbers))
-            return
-        with _open(self.path, self.name) as file:
-            first = 0
-            for group in range(file.num_row_groups):
-                size = file.metadata.row_group(group).num_rows
-                here = {number - first for number in numbers if first <= number < first + size}
-                at = 0
-                for batch in file.iter_batches(64, row_groups=[group], columns=columns) if here else ():
-                    for row in (n for n in sorted(here) if at <= n < at + len(batch)):
-                        yield first + row, batch.slice(row - at, 1).to_pylist()[0]
-                    at += len(batch)
-                first += size
-
-    def _arrow_batches(self) -> Iterator[pa.RecordBatch]:
-        with _arrow(self.path, self.name) as reader:
-            if isinstance(reader, pa.RecordBatchFileReader):
-                yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
-            else:
-                yield from reader
-
-
-def _open(path: Path, name: str) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, buffer_size=2**20)  # a column's pages are read as they are needed, not all at once
-    except FileNotFoundError as error:
-        raise BadInput(f"{printable(name)} does not exist; check the path.") from error
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{printable(name)} is damaged or not a Parquet file; get it again.") from error
-
-
-def _arrow(path: Path, name: str) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:
-    """`datasets` stores streams, others files."""
-    for opened in (pa.ipc.open_stream, pa.ipc.open_file):
-        try:
-            return opened(pa.memory_map(str(path)))
-        except (pa.ArrowException, OSError):
-            continue
-    raise BadInput(f"{printable(name)} is damaged or not an Arrow file; get it again.")
-
-
 @dataclass
 class _Source:
     """The rows of one table as items."""
 
-    table: _Table
+    table: Table
     columns: Columns
     file_split: str | None
     tree: Tree | SingleFolder  # where pictures lie that the table only names
@@ -272,6 +192,20 @@ class _Source:
         yield from (data.get((item.key, item.name if len(images) > 1 else images[0]), b"") for item in items)
 
 
+def checked_rows(path: Path) -> int:
+    """How many rows a file with pictures and a column named label has. Raises BadInput for another file, reading no row."""
+    table = Table(path, path.name)
+    names = set(table.schema.names)
+    if "label" not in names or not (names >= _COMMUNITY_FORENSICS or any(_has_path(column.type) for column in table.schema)):
+        raise BadInput(
+            f"{printable(table.name)} has the columns {', '.join(map(printable, table.schema.names[:8]))}; expected are image and label "
+            "(Hugging Face), or image_name, image_data and label (Community Forensics)."
+        )
+    if not table.rows:
+        raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
+    return table.rows
+
+
 def _path_in(cell: Any) -> str:
     if isinstance(cell, dict):
         return cell.get("path") or ""
@@ -298,7 +232,7 @@ def _is_words(kind: pa.DataType) -> bool:
     return (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and (_is_text(kind.value_type) or pa.types.is_integer(kind.value_type))
 
 
-def _class_names(table: _Table, tree: Tree | None, file: str) -> dict[str, list[str]]:
+def _class_names(table: Table, tree: Tree | None, file: str) -> dict[str, list[str]]:
     """ClassLabel names: of the file's schema, else of the dataset card that lies in the folder or above the file in it."""
     stated = names_in_metadata(table.schema.metadata)
     if stated:
@@ -326,7 +260,7 @@ def _label_of_file(file: str, path: Path) -> int | None:
 
 def names_or_holds_pictures(path: Path, name: str) -> bool:
     """Whether a column of the file holds pictures, or has a name by which tables name them. Raises BadInput for a damaged file."""
-    schema = _Table(path, name).schema
+    schema = Table(path, name).schema
     return any(_is_image(column.type) for column in schema) or "image" in Columns(name, tuple(schema.names), Reading()).roles
 
 
