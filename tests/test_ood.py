@@ -238,15 +238,19 @@ def test_outliers_are_what_their_names_say():
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (6, 3, 32, 32), np.uint8)
     np.testing.assert_array_equal(outliers.negatives(images, random), 255 - images)
-    for way in (outliers.shuffled, ):
-        made = way(images, random)
-        np.testing.assert_array_equal(np.sort(made.reshape(6, 3, -1), 2), np.sort(images.reshape(6, 3, -1), 2))
-        assert (made != images).any()
+    made = outliers.shuffled(images, random)
+    np.testing.assert_array_equal(np.sort(made.reshape(6, 3, -1), 2), np.sort(images.reshape(6, 3, -1), 2))
+    assert (made != images).any()
     assert outliers.enlarged(images, random).std() < images.std() / 2
     assert len(np.unique(outliers.pixelated(images, np.random.default_rng(1))[0, 0], axis=0)) < 32
     assert (np.abs(outliers.noisy(np.full((6, 3, 32, 32), 128, np.uint8), random).astype(float) - 128).mean((1, 2, 3)) > 8).all()
     scenes = np.full((1, 3, 32, 32), 7, np.uint8)
-    assert (outliers.outliers(np.zeros((400, 3, 32, 32), np.uint8), random, scenes) == 7).all((1, 2, 3)).mean() > 0.15
+    made, kinds = outliers.outliers(np.zeros((400, 3, 32, 32), np.uint8), random, scenes)
+    negative, scene = (made == 255).all((1, 2, 3)), (made == 7).all((1, 2, 3))
+    assert scene.mean() > 0.15
+    np.testing.assert_array_equal(kinds == outliers.KINDS.index("scene"), scene)
+    np.testing.assert_array_equal(kinds == outliers.KINDS.index("negative"), negative)
+    assert set(outliers.outliers(images, random)[1]) <= {0, 2}  # without scenes
 
 
 def test_the_fast_codec_is_cifake_s():
@@ -260,5 +264,48 @@ def test_the_small_network_learns_to_tell_a_negative():
     ramp = np.linspace(40, 200, 32)[:, None].repeat(32, 1)  # brighter below: a negative is brighter above
     images = (ramp + random.normal(0, 12, (800, 3, 32, 32))).clip(0, 255).astype(np.uint8)
     network = domain_network.fit(images[:700], jpeg=False, scenes=None, seed=0)
-    own, negative = domain_network.logits(network, images[700:]), domain_network.logits(network, 255 - images[700:])
+    own, negative = domain_network.scores(network, images[700:]), domain_network.scores(network, 255 - images[700:])
     assert negative.min() > own.max()
+
+
+def test_one_score_beyond_the_bound_is_enough(monkeypatch):
+    space = FeatureSpace(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.ones(3, np.float32))
+    part = DatasetPart(None, None, np.zeros((0, 3), np.float32), PLAIN)
+    check = Check(part, space, np.zeros(4, np.float32), np.ones(4, np.float32), np.linspace(0, 1, 100, dtype=np.float32))
+    monkeypatch.setattr(DatasetPart, "scores", lambda _part, images: np.array([[0.2, 1.5, -2.0], [0.2, 0.4, -2.0]]))
+    monkeypatch.setattr(checks, "penultimate", lambda *_given: np.zeros((2, 2), np.float32))
+    far, near = check.scores(None, None, np.zeros((2, 3, 32, 32), np.uint8))
+    assert (far.value, far.is_outside, far.percentile) == (1.5, True, 1.0)
+    assert far.by == {"statistics": 0.2, "extremes": 1.5, "learned": -2.0, "features": 0.0}
+    assert (near.value, near.is_outside) == (0.4, False)
+    assert near.percentile == pytest.approx(0.4)
+
+
+def test_arrays_come_back_whatever_their_layout(tmp_path):
+    wide = np.arange(12, dtype=np.float32).reshape(3, 4)
+    checks.write(tmp_path / "a.safetensors", {"turned": wide.T, "reversed": wide[:, ::-1]}, PLAIN)
+    tensors, domain = checks.read(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(tensors["turned"], wide.T)
+    np.testing.assert_array_equal(tensors["reversed"], wide[:, ::-1])
+    assert domain == PLAIN
+
+
+def test_bounds_are_chosen_on_validation_images_alone(lab, run):
+    check, detector = storing.opened(lab, run), loading.load(run)
+    validation = np.ascontiguousarray(ImageSet.open(lab, "tiny").part("validation").pixels)
+    values = sorted(score.value for score in check.scores(detector.network, detector.device, validation))
+    np.testing.assert_allclose(values, check.held_out, atol=0.01)  # weights are stored in half precision
+
+
+def test_the_interval_over_seeds_is_of_calibrated_logits(lab, run):
+    import torch
+
+    from cifake_core.metrics.calibration import Calibrator
+
+    predictor = Predictor.of(lab, run)
+    halved = replace(predictor, detectors={run.id: predictor.detector, "other": predictor.detector}, calibrators={run.id: Calibrator("platt", 0.5, 1.0), "other": Calibrator()})
+    image = np.ascontiguousarray(ImageSet.open(lab, "tiny").part("test").pixels[0].transpose(1, 2, 0))
+    found = halved.verdict(image)
+    logit = torch.tensor(found.evidence.logit)
+    assert found.evidence.spread.probabilities == pytest.approx([float(torch.sigmoid(0.5 * logit + 1)), float(torch.sigmoid(logit))], abs=1e-5)
+    assert found.fake_probability == pytest.approx(found.evidence.spread.probabilities[0], abs=1e-6)

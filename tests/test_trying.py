@@ -123,3 +123,11 @@ def test_a_sprite_holds_every_image_in_its_place_pixel_by_pixel():
     np.testing.assert_array_equal(picture[32:, 32:64], pixels[4].transpose(1, 2, 0))
     assert not picture[32:, 64:].any()
     assert Image.open(io.BytesIO(sprite(pixels[:0], 3))).size[0] >= 1
+
+
+def test_a_picture_that_shows_nothing_is_outside_for_a_ready_made_detector_too():
+    flat = codec.encode_png(np.full((32, 32, 3), 90, np.uint8))
+    found = trying.try_image(predictor(9.0), flat, name="a.png", jpeg=False)
+    assert found.verdict.word == "outside the training domain"
+    assert "its brightness hardly varies" in found.verdict.reasons[0]
+    assert not any("not checked" in warning for warning in found.warnings)

@@ -43,7 +43,7 @@ class DatasetPart:
 
     def scores(self, images: np.ndarray) -> np.ndarray:
         """float (n, 3) of images uint8 (n, 3, 32, 32): statistics, extremes, learned."""
-        return np.column_stack([self.appearance.scores(images), domain_network.logits(self.network, images)])
+        return np.column_stack([self.appearance.scores(images), domain_network.scores(self.network, images)])
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,22 @@ _TILES = (4, 8)  # pixels: sides of the tiles that are shuffled
 _SIGMAS = (15.0, 60.0)  # of added noise, levels of 255
 
 
-def outliers(images: np.ndarray, random: np.random.Generator, scenes: np.ndarray | None = None) -> np.ndarray:
-    """uint8 (n, 3, H, W) → as many outliers, each made in one of the ways of `WAYS` or taken from `scenes`."""
+KINDS = ("negative", "scene", "other")  # what is told apart; one class for each helps the network more than one for all
+
+
+def outliers(images: np.ndarray, random: np.random.Generator, scenes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 (n, 3, H, W) → as many outliers, each made in one of the ways of `WAYS` or taken from `scenes`; their places in KINDS (n,)."""
     names = [*WAYS, *(["scene"] if scenes is not None else [])]
     shares = np.array([_SHARES[name] for name in names])
     chosen = random.choice(len(names), size=len(images), p=shares / shares.sum())
-    made = np.empty_like(images)
+    made, kinds = np.empty_like(images), np.empty(len(images), np.int64)
     for number, name in enumerate(names):
         rows = np.flatnonzero(chosen == number)
         if not len(rows):
             continue
         made[rows] = scenes[random.integers(len(scenes), size=len(rows))] if name == "scene" else WAYS[name](images[rows], random)
-    return made
+        kinds[rows] = KINDS.index(name if name in KINDS else "other")
+    return made, kinds
 
 
 def negatives(images: np.ndarray, _random: np.random.Generator) -> np.ndarray:
@@ -85,7 +89,7 @@ WAYS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "shuffled": shuffled,
     "pattern": patterns,
 }
-_SHARES = {"negative": 0.45, "noisy": 0.05, "enlarged": 0.09, "pixelated": 0.04, "shuffled": 0.05, "pattern": 0.02, "scene": 0.3}
+_SHARES = {"negative": 0.44, "scene": 0.25, "noisy": 0.06, "enlarged": 0.07, "pixelated": 0.06, "shuffled": 0.06, "pattern": 0.06}
 
 
 def through_jpeg(images: np.ndarray) -> np.ndarray:
