@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from scipy.stats import beta
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
@@ -200,6 +201,15 @@ def test_few_held_out_images_never_make_the_bound_lower_than_all_of_them():
     assert check.held_out.max() == pytest.approx(1)
 
 
+def test_the_fewer_held_out_images_the_fewer_may_lie_beyond_the_bound():
+    assert checks.beyond(2000) == 59  # 3 %
+    assert checks.beyond(60) == 0
+    for n in (100, 300, 1000):
+        k = checks.beyond(n)
+        assert beta.sf(0.05, k + 1, n - k) <= 0.01 or k == 0  # the chance that more than 5 % of new images are refused
+    assert 3 <= checks.beyond(300) <= 6
+
+
 def test_features_are_what_the_last_layer_is_given(lab, run):
     import torch
 
@@ -215,8 +225,8 @@ def test_features_are_what_the_last_layer_is_given(lab, run):
 
 def test_distance_in_feature_space_is_mahalanobis_on_axes():
     random = np.random.default_rng(0)
-    space = FeatureSpace.fitted((random.normal(size=(4000, 3)) * [1, 3, 9]).astype(np.float32))
-    found = space.distances(np.array([[2, 0, 0], [0, 6, 0], [0, 0, 18]], np.float32))
+    space = FeatureSpace.fitted((random.normal(size=(4000, 3)) * [1, 3, 9] + 50).astype(np.float32))
+    found = space.distances(np.array([[2, 0, 0], [0, 6, 0], [0, 0, 18]], np.float32) + 50)
     np.testing.assert_allclose(found, 2, rtol=0.1)
     wide = random.normal(size=(40, 300)).astype(np.float32)  # fewer images than features
     assert FeatureSpace.fitted(wide).axes.shape == (32, 300)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
+from scipy.special import betainc
 from torch import nn
 
 from cifake_core.detectors.ood import domain_network
@@ -23,13 +24,23 @@ from cifake_core.detectors.ood.features import FeatureSpace, penultimate
 from cifake_core.errors import Damaged
 from cifake_core.images.domain import Domain
 
-REFUSED = 0.03  # share of held-out images beyond the bound
+REFUSED = 0.03  # share of held-out images beyond the bound, where there are many
+MOST, CONFIDENCE = 0.05, 0.99  # with this confidence no larger share of new images is refused
 SCORES = {  # name → its part of the refused, and what it looks at, for a sentence
     "statistics": (0.15, "its spectrum and colours taken together"),
     "extremes": (0.10, "single statistics of its spectrum and colours"),
     "learned": (0.55, "a network trained to tell the dataset's images from altered ones"),
     "features": (0.20, "the detector's own features"),
 }
+
+
+def beyond(n: int) -> int:
+    """How many of n held-out images may lie beyond the bound: REFUSED of them, fewer where n is small.
+
+    With k beyond it, the share of new ones that are refused follows Beta(k + 1, n − k) (split conformal, Vovk 2012).
+    """
+    allowed = max(int(REFUSED * (n + 1)) - 1, 0)
+    return next((k for k in range(allowed, 0, -1) if betainc(k + 1, n - k, MOST) >= CONFIDENCE), 0)
 
 
 @dataclass(frozen=True)
@@ -88,8 +99,7 @@ class Check:
         ends = np.array([np.quantile(column, 1 - share) for column, share in zip(scores.T, shares, strict=True)])
         reach = np.maximum(ends - middle, 1e-6)
         values = np.sort(((scores - middle) / reach).max(1))
-        place = min(int(np.ceil((1 - REFUSED) * (len(values) + 1))), len(values))  # split conformal: Vovk et al. 2005
-        bound = max(float(values[place - 1]), 1e-6)
+        bound = max(float(values[-beyond(len(values)) - 1]), 1e-6)
         return Check(dataset, space, middle.astype(np.float32), (reach * bound).astype(np.float32), (values / bound).astype(np.float32))
 
     def scores(self, network: nn.Module, device: torch.device, images: np.ndarray) -> list[Score]:
