@@ -235,6 +235,14 @@ def test_class_label_names_that_say_nothing_are_asked_about(workspace, tmp_path)
     assert counts(imported(workspace, source, real=["quagga"], fake=["zebra"])) == {"train": (4, 4)}
 
 
+def test_many_files_ask_the_same_question_once(workspace, tmp_path):
+    for shard_number in range(3):
+        images, labels = cells(2, 10 * shard_number)
+        table(tmp_path / f"train-{shard_number}.parquet", {"image": images, "label": labels}, {"label": ["quagga", "zebra"]})
+    with pytest.raises(BadInput, match=r"^In train-0.parquet, 'quagga', 'zebra' say .* \(the same in 2 more\)\.$"):
+        imported(workspace, tmp_path)
+
+
 def test_names_of_generators_as_labels_are_fakes_of_those_generators(workspace, tmp_path):
     images = [{"bytes": png(i, i > 0), "path": None} for i in range(3)]
     made = imported(workspace, table(tmp_path / "x.parquet", {"image": images, "label": [0, 1, 2]}, {"label": ["human", "stable_diffusion", "midjourney"]}))

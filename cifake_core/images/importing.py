@@ -17,7 +17,7 @@ from cifake_core.images.schema import FAKE, LABELS, SPLITS, NewImage
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources import official
 from cifake_core.images.sources.account import Account, printable
-from cifake_core.images.sources.found import Found, Item
+from cifake_core.images.sources.found import Found, Item, merged
 from cifake_core.images.sources.layout import split_sentence
 from cifake_core.images.sources.layouts import look
 from cifake_core.images.sources.reading import Reading
@@ -85,8 +85,8 @@ class ImportImages:
         Raises BadInput with every question that is open, and with every broken file where `strict`.
         """
         found = self.found(context)
-        if questions := [question.sentence for source in found for question in source.questions]:
-            raise BadInput(" ".join(questions))
+        if questions := merged([question for source in found for question in source.questions]):
+            raise BadInput(" ".join(question.sentence for question in questions))
         reader = _Reader(self, found)
         image_set = new_image_set(
             context.workspace,

@@ -8,7 +8,7 @@ from cifake_core.images import codec
 from cifake_core.images.importing import ImportImages, one_label_warning
 from cifake_core.images.schema import CLASSES, FAKE, LABELS
 from cifake_core.images.sources.account import Account
-from cifake_core.images.sources.found import Found, Item, Question
+from cifake_core.images.sources.found import Found, Item, Question, merged
 from cifake_core.images.sources.layout import split_sentence
 from cifake_core.images.sources.vocabulary import VALIDATION
 from cifake_core.step import Context
@@ -69,7 +69,7 @@ def preview(step: ImportImages, context: Context) -> Preview:
             if done % 10_000 == 0:
                 context.on_progress(number, len(found), f"{survey.account.imported:,} pictures listed")
         survey.look_at(source)
-    questions = [question for source in found for question in source.questions]
+    questions = merged([question for source in found for question in source.questions])
     return survey.result(found, questions)
 
 

@@ -50,6 +50,21 @@ class Question:
     names: dict[str, int] = field(default_factory=dict)  # name → pictures, for topic "labels"
 
 
+def merged(questions: list[Question]) -> list[Question]:
+    """The questions of many files, each asked once: those about the same names are one, with their pictures added up."""
+    found: dict[tuple, list[Question]] = {}
+    for question in questions:
+        found.setdefault((question.topic, *sorted(question.names)) if question.names else (question.sentence,), []).append(question)
+    return [_one(same) for same in found.values()]
+
+
+def _one(same: list[Question]) -> Question:
+    if len(same) == 1:
+        return same[0]
+    names = {name: sum(question.names.get(name, 0) for question in same) for name in same[0].names}
+    return Question(same[0].topic, f"{same[0].sentence.removesuffix('.')} (the same in {len(same) - 1} more).", names)
+
+
 @dataclass(frozen=True)
 class Found:
     """A source that has been looked at. `items(False)` goes through its pictures without reading them, `items(True)` with their files."""

@@ -118,12 +118,15 @@ class _Source:
 
     def _check_pictures(self, images: list[str]) -> None:
         """Refuses a table whose first rows all only name pictures that are not there."""
-        probe = [item for _, item in zip(range(BATCH), self.items(images, True), strict=False)]
-        gone = [item for item in probe if item.problem and item.problem[0] == reasons.MISSING]
-        if probe and len(gone) == len(probe):
+        gone = None
+        for _, item in zip(range(BATCH), self.items(images, True), strict=False):
+            if not item.problem or item.problem[0] != reasons.MISSING:
+                return
+            gone = gone or item.path
+        if gone:
             raise BadInput(
                 f"{printable(self.table.name)} holds paths only, no picture's bytes, and none of its {self.table.rows:,} paths "
-                f"({printable(gone[0].path[:80])} …) lies beside it; give the folder that holds the pictures with it."
+                f"({printable(gone[:80])} …) lies beside it; give the folder that holds the pictures with it."
             )
 
     def items(self, images: list[str], with_data: bool) -> Iterator[Item]:
