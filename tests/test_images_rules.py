@@ -117,6 +117,20 @@ def test_every_copy_of_a_discarded_image_goes_and_the_others_stay(workspace):
     assert kept.manifest("test")["image_id"].tolist() == [image_id(drawn(0, 0, 3))]
 
 
+def test_a_part_s_pixels_labels_and_files_are_of_the_same_images_and_validation_is_the_small_part(workspace):
+    images = [NewImage(file_of(drawn(n % 2, n % 5, n), "PNG"), n % 2, n % 5, "test" if n % 4 == 0 else "train") for n in range(80)]
+    made = new_image_set(workspace, "parts", images)
+    of_split = {split: [image for image in images if image.split == split] for split in ("train", "test")}
+    assert (len(made.part("train")), len(made.part("validation")), len(made.part("test"))) == (50, 10, 20)
+    for name in ("train", "validation", "test", "train+validation"):
+        part, split = made.part(name), "test" if name == "test" else "train"
+        for place, row in enumerate(part.rows.tolist()):
+            there = of_split[split][row]
+            assert np.array_equal(part.pixels[place].transpose(1, 2, 0), codec.decode(there.data))
+            assert (part.labels[place], part.class_labels[place]) == (there.label, there.class_label)
+            assert part.image_ids[place] == image_id(codec.decode(there.data))
+
+
 def test_validation_is_drawn_and_not_the_first_images_of_a_class():
     manifest = pd.DataFrame({"image_id": [f"{n:03d}" for n in range(200)], "label": 0, "class_label": 0})
     held = np.flatnonzero(validation_rows(manifest))

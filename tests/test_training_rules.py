@@ -1,11 +1,14 @@
 """What a training does step by step, against one written out in plain torch; which epoch it keeps; what a run stores."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from cifake_core.detectors import checkpoints, networks, runs, scoring, training, units
@@ -90,15 +93,32 @@ def test_a_training_is_adam_on_shuffled_batches_and_keeps_the_epoch_best_on_vali
         assert torch.allclose(kept[name], value, atol=2e-3), name
 
 
+@contextmanager
+def judged(right_in: int):
+    """While it lasts, validation is all right after that epoch and half right after any other; gives the weights after each."""
+    weights = []
+
+    def logits_of(network, pixels, rows):
+        weights.append({name: value.clone() for name, value in network.state_dict().items()})
+        truth = 2.0 * np.array([LABELS[int(row)] for row in rows], np.float32) - 1
+        return truth if len(weights) == right_in else np.where(np.arange(len(truth)) % 2, truth, -truth)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "scoring", SimpleNamespace(on_device=scoring.on_device, logits_of=logits_of))
+        yield weights
+
+
+LABELS = [int(n % 3 > 0) for n in range(200)]  # of the train split of `small`, row by row
+
+
 def test_the_network_of_a_finished_training_is_that_of_its_best_epoch_not_of_its_last(data, tmp_path):
-    state = training.fit(data, replace(SETTINGS, epochs=12, learning_rate=0.02, batch_size=16), tmp_path)
-    assert state.best.epoch < len(state.history)  # else this shows nothing
-    assert all(torch.equal(value, state.best_weights[name]) for name, value in state.network.state_dict().items())
-    pixels = torch.tensor(np.ascontiguousarray(data.validation.pixels)).float() / 255
-    with torch.no_grad():
-        right = (state.network.eval()(pixels).numpy() >= 0) == (data.validation.labels == 1)
-    assert right.mean() == pytest.approx(state.best.validation_accuracy)
-    assert state.best.validation_accuracy > state.history[-1].validation_accuracy or state.best.validation_loss < state.history[-1].validation_loss
+    with judged(right_in=2) as weights:
+        state = training.fit(data, replace(SETTINGS, epochs=4), tmp_path)
+    assert [epoch.validation_accuracy for epoch in state.history] == [0.5, 1, 0.5, 0.5]
+    assert state.best.epoch == 2
+    for found in (state.network.state_dict(), state.best_weights):
+        assert all(torch.equal(value, weights[1][name]) for name, value in found.items())
+    assert any(not torch.equal(value, weights[3][name]) for name, value in state.best_weights.items())
 
 
 def history_of(*accuracies: float, losses: tuple[float, ...] = ()) -> list[Epoch]:
@@ -212,16 +232,24 @@ def test_a_checkpoint_whose_bytes_changed_is_not_gone_on_with(data, tmp_path):
 
 @pytest.fixture(scope="module")
 def run(small):
-    step = TrainGrid("small", ("16x1-32x1",), seeds=(5,), epochs=8, batch_size=16, learning_rate=0.02, patience=0, precision="fp32", workers=1)
-    (summary,) = step.run(Context(small))["runs"]
-    return runs.open_run(small, summary["run"])
+    """A run of four epochs whose second was the best, and the weights after each epoch."""
+    step = TrainGrid("small", ("16x1-32x1",), seeds=(5,), epochs=4, batch_size=16, learning_rate=0.02, patience=0, precision="fp32", workers=1)
+    with judged(right_in=2) as weights:
+        (summary,) = step.run(Context(small))["runs"]
+    return runs.open_run(small, summary["run"]), weights
 
 
 def test_a_run_s_accuracies_are_those_of_its_stored_predictions_on_each_part(small, run):
+    run, weights = run
+    best = networks.build("16x1-32x1")
+    best.load_state_dict(weights[1])
     images = ImageSet.open(small, "small")
     for split in ("validation", "test"):
         part, table = images.part(split), run.predictions(split)
         assert table["image_id"].tolist() == part.image_ids.tolist()
+        with torch.no_grad():
+            expected = best(torch.from_numpy(np.ascontiguousarray(part.pixels)).float() / 255).numpy()
+        assert table["logit"].to_numpy() == pytest.approx(expected, abs=1e-4)
         right = (table["logit"].to_numpy() >= 0) == (part.labels == 1)
         assert run.record[split]["accuracy"] == pytest.approx(right.mean())
         assert run.record[split]["n"] == len(part)
@@ -230,17 +258,18 @@ def test_a_run_s_accuracies_are_those_of_its_stored_predictions_on_each_part(sma
 
 
 def test_a_run_records_its_best_epoch_and_all_it_was_asked(small, run):
-    history = run.history()
-    record = run.record
-    assert len(history) == record["epochs"] == 8
-    assert record["best_epoch"] == best_of(history) != 8
-    assert record["validation_loss"] == history[record["best_epoch"] - 1]["validation_loss"]
-    assert record["validation"]["accuracy"] == pytest.approx(history[record["best_epoch"] - 1]["validation_accuracy"])
+    run, weights = run
+    history, record = run.history(), run.record
+    assert len(history) == record["epochs"] == len(weights) == 4
+    assert record["best_epoch"] == best_of(history) == 2
+    assert record["validation_loss"] == history[1]["validation_loss"] < history[3]["validation_loss"]
+    stored = load_file(run.folder / runs.WEIGHTS)
+    assert all(torch.equal(value, weights[1][name]) for name, value in stored.items())
     assert record["dataset_digest"] == ImageSet.open(small, "small").digest
     assert record["parameters"] == sum(p.numel() for p in networks.build("16x1-32x1").parameters())
     assert record["precision"] == "fp32"
     assert record["settings"] == {
-        "topology": "16x1-32x1", "seed": 5, "epochs": 8, "batch_size": 16, "learning_rate": 0.02, "patience": 0, "precision": "fp32",
+        "topology": "16x1-32x1", "seed": 5, "epochs": 4, "batch_size": 16, "learning_rate": 0.02, "patience": 0, "precision": "fp32",
     }  # fmt: skip
     assert record["duration_s"] >= sum(epoch["duration_s"] for epoch in history)
 
