@@ -84,10 +84,10 @@ def _show_preview(step, as_json: bool) -> None:
 
     with progress_bar() as on_progress:
         seen = preview(step, Context(Workspace.current(), on_progress))
-    names = [f"  {told['label'] or '?'}: {told['images']:,} named {printable(name)!r}" for name, told in seen.names.items()]
+    names = [f"  {read['label'] or '?'}: {read['images']:,} named {printable(name)!r}" for name, read in seen.names.items()]
     counts = [f"  {split}: {c['real']:,} real, {c['fake']:,} fake" for split, c in seen.counts.items()]
-    told = {"classes": seen.classes, "generators": seen.generators}
-    lists = [f"  {what}: {_listed(found)}" for what, found in told.items() if found]
+    counts_of = {"classes": seen.classes, "generators": seen.generators}
+    lists = [f"  {what}: {_listed(found)}" for what, found in counts_of.items() if found]
     heads = [f"  {label or '?'}: {_listed(seen.formats[label])}; {_listed(sizes)}" for label, sizes in seen.sizes.items()]
     sources = [f"{printable(source['name'])}: {source['kind']}, {source['images']:,} pictures" for source in seen.sources]
     lines = [*_warned(seen.warnings), *sources, *names, *counts, *lists, *heads, *seen.conventions, *sentences(seen.account)]

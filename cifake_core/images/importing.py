@@ -182,13 +182,13 @@ class _Reader:
 
     def described(self) -> dict:
         """The record's `source`: files, the account, and how open points were read."""
-        said = list(dict.fromkeys(sentence for source in self.found for sentence in source.conventions))
+        conventions = list(dict.fromkeys(sentence for source in self.found for sentence in source.conventions))
         if self._validation:
-            said.append(split_sentence(self._validation, self.step.validation))
+            conventions.append(split_sentence(self._validation, self.step.validation))
         return {
             "files": [{"name": f.name, "kind": f.kind, "images": f.total, "left_out": f.account.left()} for f in self.found],
             "account": self.account.as_dict(),
-            "conventions": said,
+            "conventions": conventions,
         }
 
 

@@ -53,9 +53,9 @@ class Preview:
 
     def as_dict(self) -> dict:
         """JSON-able, the samples without their pictures."""
-        told = asdict(self) | {"questions": [asdict(question) for question in self.questions]}
-        told["samples"] = {name: [{"path": s.path, "label": s.label} for s in samples] for name, samples in self.samples.items()}
-        return told
+        values = asdict(self) | {"questions": [asdict(question) for question in self.questions]}
+        values["samples"] = {name: [{"path": s.path, "label": s.label} for s in samples] for name, samples in self.samples.items()}
+        return values
 
 
 def preview(step: ImportImages, context: Context) -> Preview:
@@ -126,7 +126,7 @@ class _Survey:
         self._sizes.setdefault(label, Counter())[f"{width} × {height}"] += 1
 
     def result(self, found: list[Found], questions: list[Question]) -> Preview:
-        counts = {split: {word: told[word] for word in LABELS} for split, told in sorted(self._counts.items(), key=lambda pair: _ORDER.index(pair[0]))}
+        counts = {split: {word: labels[word] for word in LABELS} for split, labels in sorted(self._counts.items(), key=lambda pair: _ORDER.index(pair[0]))}
         conventions = list(dict.fromkeys(sentence for source in found for sentence in source.conventions))
         if VALIDATION in counts and not self._step.split:
             conventions.append(split_sentence(sum(counts[VALIDATION].values()), self._step.validation))

@@ -12,7 +12,7 @@ def names_in_metadata(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[
     """Column → ClassLabel names, from what Hugging Face's `datasets` writes into a file's schema."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return {column: list(map(str, told["names"])) for column, told in features.items() if isinstance(told, dict) and told.get("names")}
+        return {column: list(map(str, feature["names"])) for column, feature in features.items() if isinstance(feature, dict) and feature.get("names")}
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 
@@ -21,8 +21,8 @@ def names_in_card(card: str) -> dict[str, list[str]]:
     """Column → ClassLabel names, from the head of a Hugging Face dataset card (README.md)."""
     parts = card[:_MOST_CARD].split("---\n", 2)
     try:
-        told = yaml.safe_load(parts[1]) if card.startswith("---") and len(parts) == 3 else {}
-        infos = told.get("dataset_info") or []
+        head = yaml.safe_load(parts[1]) if card.startswith("---") and len(parts) == 3 else {}
+        infos = head.get("dataset_info") or []
         features = [feature for info in (infos if isinstance(infos, list) else [infos]) for feature in info.get("features", [])]
         return {feature["name"]: names for feature in features if (names := _names_of_feature(feature))}
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError):

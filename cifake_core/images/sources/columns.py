@@ -218,10 +218,10 @@ class Columns:
             if split is None:
                 raise BadInput(f"{printable(path)} is in the split {value!r}; train, validation and test are known here.")
             return split
-        said = {of_file, split_in_path(path)} - {None}
-        if len(said) > 1:
+        splits = {of_file, split_in_path(path)} - {None}
+        if len(splits) > 1:
             self._say("The names of files and the folders of their pictures name different splits; a picture that either puts into test stays out of train.")
-        return next((split for split in ("test", "validation") if split in said), "train")
+        return next((split for split in ("test", "validation") if split in splits), "train")
 
     def questions(self, total: int, unlabelled: int) -> tuple[Question, ...]:
         """What must be answered before the pictures of this table can be labelled."""

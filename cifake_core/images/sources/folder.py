@@ -43,8 +43,8 @@ def look(tree: Tree, reading: Reading) -> Found:
         elif item.label is None:  # the name it is asked about by, so that a preview can show pictures of each
             item.name = next((word for word in item.path.split("/")[:-1] if printable(word) in asked), "")
     items = items if questions else labelled
-    said = ["Classes are read from CIFAKE's own numbering of its files."] if official.official() else []
-    return tree_found(f"{tree.kind} of REAL and FAKE images", tree, items, (*tree.notes, *said), questions)
+    conventions = ["Classes are read from CIFAKE's own numbering of its files."] if official.official() else []
+    return tree_found(f"{tree.kind} of REAL and FAKE images", tree, items, (*tree.notes, *conventions), questions)
 
 
 def tree_found(kind: str, tree: Tree, items: list[Item], conventions: tuple[str, ...] = (), questions: tuple[Question, ...] = ()) -> Found:
@@ -68,10 +68,10 @@ def complete(item: Item) -> None:
         item.generator = next(filter(is_generator, folders), "")
 
 
-def leave_others(tree: Tree, others: list[str], told: Container[str] = ()) -> None:
-    """Counts files that are no pictures; `told` are those that say something about pictures."""
+def leave_others(tree: Tree, others: list[str], descriptions: Container[str] = ()) -> None:
+    """Counts files that are no pictures; `descriptions` are those that say something about pictures."""
     for file in others:
-        if file in told:
+        if file in descriptions:
             tree.account.leave(file, reasons.DESCRIPTIONS)
             continue
         packed = file.lower().endswith(ARCHIVE_SUFFIXES)
@@ -107,8 +107,8 @@ def _questions(root: str, folders: Folders, labelled: list[Item], paths: list[st
 def _pattern_advice(paths: list[str]) -> str:
     """A pattern that fits, where all files' own names begin with a word for real or fake."""
     begins = [re.match(r"[^\W\d_]+", path.rpartition("/")[2]) for path in paths]
-    said = {meaning_of(match[0]).label if match else None for match in begins}
-    return r"their names do: add --label-pattern '(?P<label>[A-Za-z]+)[^/]*$'" if said == {REAL, FAKE} else ""
+    labels = {meaning_of(match[0]).label if match else None for match in begins}
+    return r"their names do: add --label-pattern '(?P<label>[A-Za-z]+)[^/]*$'" if labels == {REAL, FAKE} else ""
 
 
 def _instead(others: list[str]) -> str:

@@ -68,8 +68,8 @@ class Folders:
             return label, depth, folder[depth]
         if self._inside:
             return None, -1, ""
-        if said := self._said(folder):
-            depth, label = self._agreed(said, folder)
+        if words := self._label_words(folder):
+            depth, label = self._agreed(words, folder)
             if _is_plain_label(folder[depth]):
                 return label, depth, folder[depth]
         meaning = self._vocabulary.meaning(self.root)
@@ -77,17 +77,17 @@ class Folders:
             return meaning.label, -1, self.root
         return None, -1, ""
 
-    def _said(self, folder: tuple[str, ...]) -> list[tuple[int, Meaning]]:
+    def _label_words(self, folder: tuple[str, ...]) -> list[tuple[int, Meaning]]:
         """(depth, meaning) of each folder on the way that says a label."""
-        said = [(depth, self._vocabulary.meaning(word)) for depth, word in enumerate(folder)]
-        return [(depth, meaning) for depth, meaning in said if meaning.label is not None]
+        words = [(depth, self._vocabulary.meaning(word)) for depth, word in enumerate(folder)]
+        return [(depth, meaning) for depth, meaning in words if meaning.label is not None]
 
     def _label_inside(self, folder: tuple[str, ...]) -> list[tuple[int, Meaning]]:
         """The folders whose word counts: those the user named, else those that stand beside the other label, else all that differ."""
-        said = self._said(folder)
-        told = [(d, m) for d, m in said if m.strength == 4]
-        paired = [(d, m) for d, m in said if self._is_paired(folder, d, m)]
-        return told or paired or [(d, m) for d, m in said if d >= self._common]
+        words = self._label_words(folder)
+        named = [(d, m) for d, m in words if m.strength == 4]
+        paired = [(d, m) for d, m in words if self._is_paired(folder, d, m)]
+        return named or paired or [(d, m) for d, m in words if d >= self._common]
 
     def _is_paired(self, folder: tuple[str, ...], depth: int, meaning: Meaning) -> bool:
         """Whether a folder beside this one says the other label."""
@@ -142,7 +142,7 @@ class Folders:
         """The split in a name with other words, where a folder beside it differs by the split alone: my_train_pics, my_test_pics."""
         split, rest = _split_and_rest(word)
         others = (_split_and_rest(other) for other in self._children[parent] if other != word)
-        return split if split and any(told and told != split and left == rest for told, left in others) else None
+        return split if split and any(other_split and other_split != split and left == rest for other_split, left in others) else None
 
     def _is_class_level(self, parent: tuple[str, ...]) -> bool:
         beside = [word for word in self._children[parent] if word.lower() != "train"]
@@ -151,8 +151,8 @@ class Folders:
 
     def _generator_at(self, folder: tuple[str, ...], at: int, split_at: int | None, free: list[int]) -> int | None:
         """Where a folder names a generator (-1: the root), by its own name, the user's word, or the layout of ForenSynths or GenImage."""
-        told = [d for d in range(len(folder)) if folder[d] in self._reading.generators]
-        named = told or [d for d in range(len(folder)) if d != split_at and self._names_generator(folder[d], d == at)]
+        chosen = [d for d in range(len(folder)) if folder[d] in self._reading.generators]
+        named = chosen or [d for d in range(len(folder)) if d != split_at and self._names_generator(folder[d], d == at)]
         if named:
             return named[0]
         label_word = folder[at].lower() if at >= 0 else ""
@@ -241,16 +241,16 @@ def _is_plain_label(name: str) -> bool:
 
 def label_in_path(path: str) -> int | None:
     """REAL or FAKE where a folder of the path is named with a plain word for it; None where none is, or several contradict."""
-    return _said_by(path.rpartition("/")[0])[0]
+    return _read_folders(path.rpartition("/")[0])[0]
 
 
 def split_in_path(path: str) -> str | None:
     """The split that the outermost split folder of a path names; None where there is none."""
-    return _said_by(path.rpartition("/")[0])[1]
+    return _read_folders(path.rpartition("/")[0])[1]
 
 
 @lru_cache(maxsize=1024)
-def _said_by(folder: str) -> tuple[int | None, str | None]:
+def _read_folders(folder: str) -> tuple[int | None, str | None]:
     """(label, split) of a folder's path. Tables name the same few folders again and again."""
     words = folder.split("/")
     labels = {meaning.label for word in words if (meaning := meaning_of(word)).strength == 3}

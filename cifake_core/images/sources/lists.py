@@ -48,21 +48,21 @@ class PictureList:
 
 def describe(items: list[Item], lists: list[PictureList], finder: "Finder") -> list[str]:
     """Adds what lists say of pictures whose folders tell the label: class, generator, prompt, seed. Returns the files that told something."""
-    by_file, told = {item.key: item for item in items}, []
+    by_file, used = {item.key: item for item in items}, []
     for one in lists:
         if not {"class", "generator", "prompt", "seed"} & one.columns.roles.keys():
             continue
-        told.append(one.file)
+        used.append(one.file)
         for row in one.rows:
             item = by_file.get(finder.find(one.cell(row), one.file))
             if item is not None:
-                said = one.columns.item(row, item.path, None)
-                item.prompt, item.seed = item.prompt or said.prompt, item.seed if item.seed is not None else said.seed
-                item.generator = item.generator or (said.generator if item.label else "")
-                if said.class_name or said.class_label >= 0:
-                    item.class_label, item.class_name = said.class_label, said.class_name
-                item.provenance = {**(item.provenance or {}), **(said.provenance or {})} or None
-    return told
+                listed = one.columns.item(row, item.path, None)
+                item.prompt, item.seed = item.prompt or listed.prompt, item.seed if item.seed is not None else listed.seed
+                item.generator = item.generator or (listed.generator if item.label else "")
+                if listed.class_name or listed.class_label >= 0:
+                    item.class_label, item.class_name = listed.class_label, listed.class_name
+                item.provenance = {**(item.provenance or {}), **(listed.provenance or {})} or None
+    return used
 
 
 def read_lists(tree: Tree, file: str, reading: Reading, finder: "Finder", named: bool) -> Iterator[PictureList]:
@@ -115,12 +115,12 @@ def _rows(file: str, data: bytes) -> list[dict[str, Any]]:
     return [row for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter) if None not in row]
 
 
-def _json_rows(told: Any) -> list[dict[str, Any]]:
+def _json_rows(content: Any) -> list[dict[str, Any]]:
     """A list of objects; or an object whose keys are files and whose values are labels or objects."""
-    if isinstance(told, list):
-        return [row for row in told if isinstance(row, dict)]
-    if isinstance(told, dict):
-        return [{"file_name": name, **(row if isinstance(row, dict) else {"label": row})} for name, row in told.items() if not isinstance(row, list)]
+    if isinstance(content, list):
+        return [row for row in content if isinstance(row, dict)]
+    if isinstance(content, dict):
+        return [{"file_name": name, **(row if isinstance(row, dict) else {"label": row})} for name, row in content.items() if not isinstance(row, list)]
     return []
 
 

@@ -35,9 +35,9 @@ def look(tree: Tree, reading: Reading, only: str = "") -> Found | None:
     for file in found:
         if file not in listed:
             tree.account.leave(file, reasons.NOT_LISTED)
-    said = dict.fromkeys(sentence for one in telling for sentence in one.columns.conventions)
+    conventions = dict.fromkeys(sentence for one in telling for sentence in one.columns.conventions)
     files = ", ".join(sorted(printable(PurePosixPath(name).name) for name in names)[:3])
-    return tree_found(f"{tree.kind} with a list ({files})", tree, items, (*tree.notes, *said), questions)
+    return tree_found(f"{tree.kind} with a list ({files})", tree, items, (*tree.notes, *conventions), questions)
 
 
 def _items(tree: Tree, lists: list[PictureList], finder: Finder) -> tuple[list[Item], tuple[Question, ...]]:

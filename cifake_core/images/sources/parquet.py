@@ -37,10 +37,10 @@ def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, f
         raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
     reading = reading or Reading()
     columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file))
-    said = _label_of_file(storable(file), path) if not columns.tells_labels and not reading.label else None
-    if said is not None:
-        columns = replace(columns, reading=replace(reading, label=LABELS[said]), roles={}, conventions=[], candidates=[])
-        columns.conventions.append(f"{printable(table.name)} has no column of labels; its name or folder says that all its pictures are {LABELS[said]}.")
+    label = _label_of_file(storable(file), path) if not columns.tells_labels and not reading.label else None
+    if label is not None:
+        columns = replace(columns, reading=replace(reading, label=LABELS[label]), roles={}, conventions=[], candidates=[])
+        columns.conventions.append(f"{printable(table.name)} has no column of labels; its name or folder says that all its pictures are {LABELS[label]}.")
     community = not reading.columns and set(table.schema.names) >= _COMMUNITY_FORENSICS
     kind = "Parquet with the columns of Community Forensics" if community else f"{table.format} in the Hugging Face image layout"
     if community:
@@ -75,8 +75,8 @@ class _Source:
         """The column with the pictures; two where one holds the reals and another the fakes. Raises BadInput where there is none."""
         schema, chosen = self.table.schema, self.columns.reading.column("image")
         pictures = [name for name in schema.names if _is_image(schema.field(name).type)]
-        said = {meaning_of(name).label for name in pictures}
-        if not chosen and len(pictures) == 2 and said == {REAL, FAKE} and "label" not in self.columns.roles:
+        labels = {meaning_of(name).label for name in pictures}
+        if not chosen and len(pictures) == 2 and labels == {REAL, FAKE} and "label" not in self.columns.roles:
             self.conventions.append(f"The columns {printable(pictures[0])!r} and {printable(pictures[1])!r} each hold the pictures of one label.")
             return pictures
         image = chosen or next((n for n in [self.columns.roles.get("image"), *pictures] if n and (not pictures or n in pictures)), None)
@@ -257,8 +257,8 @@ def _class_names(table: Table, tree: Tree | None, file: str) -> dict[str, list[s
 def _label_of_file(file: str, path: Path) -> int | None:
     """real.parquet, fake/train.parquet: a file of one kind, as its own name or the folders above it in its source say."""
     words = [*(file.split("/")[:-1] if file else [path.parent.name]), PurePosixPath(file or path.name).stem]
-    said = {meaning.label for word in words if (meaning := meaning_of(word)).strength > 1}
-    return said.pop() if len(said) == 1 else None
+    labels = {meaning.label for word in words if (meaning := meaning_of(word)).strength > 1}
+    return labels.pop() if len(labels) == 1 else None
 
 
 def names_or_holds_pictures(path: Path, name: str) -> bool:

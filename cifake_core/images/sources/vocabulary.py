@@ -79,15 +79,15 @@ def tokens(name: str) -> list[str]:
 def meaning_of(name: str) -> Meaning:
     """What the name says by itself. "non-ai" is real, "real_vs_fake" is both, "quagga" and "0" say nothing."""
     words = tokens(name)
-    said = {_CORE[word] ^ negated for word, negated in _with_negation(words) if word in _CORE}
-    if FAKE in said and _PEOPLE & set(words) and all(word in _CORE or word in _CONTEXT or _is_plain(word) for word in words):
+    labels = {_CORE[word] ^ negated for word, negated in _with_negation(words) if word in _CORE}
+    if FAKE in labels and _PEOPLE & set(words) and all(word in _CORE or word in _CONTEXT or _is_plain(word) for word in words):
         return Meaning(both=True)  # "ai_vs_human"
-    if said:
-        return Meaning(said.pop(), strength=3) if len(said) == 1 else Meaning(both=True)
+    if labels:
+        return Meaning(labels.pop(), strength=3) if len(labels) == 1 else Meaning(both=True)
     if all(word in _CONTEXT or _is_plain(word) for word in words):
-        said = {_CONTEXT[word] ^ negated for word, negated in _with_negation(words) if word in _CONTEXT}
-        if said:
-            return Meaning(said.pop(), strength=2) if len(said) == 1 else Meaning(both=True)
+        labels = {_CONTEXT[word] ^ negated for word, negated in _with_negation(words) if word in _CONTEXT}
+        if labels:
+            return Meaning(labels.pop(), strength=2) if len(labels) == 1 else Meaning(both=True)
     made = any(word in _MAKERS for word in words) or "".join(words) in _MAKERS
     return Meaning(FAKE, strength=1) if made and not _NEGATION & set(words) else NOTHING
 
@@ -112,10 +112,10 @@ def split_of(name: str) -> str | None:
     words = tokens(name)
     if (whole := "".join(words)) in _SPLIT_WORDS:  # "CompEval"
         return _SPLIT_WORDS[whole]
-    said = {_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS}
+    splits = {_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS}
     others = (word for word in words if word not in _SPLIT_WORDS)
     plain = all(_is_plain(word) or word in _CORE or word in _CONTEXT for word in others)
-    return said.pop() if len(said) == 1 and plain else None
+    return splits.pop() if len(splits) == 1 and plain else None
 
 
 def class_of(name: str) -> int:
@@ -153,10 +153,10 @@ class Vocabulary:
 
     def meaning(self, name: str) -> Meaning:
         """What a name says: by the user's words first, then as one of the numbers that were given names, then by itself."""
-        said = self._read(name)
-        if said.strength < 4 and (number := number_in(name)) is not None and number < len(self.number_names):
+        by_itself = self._read(name)
+        if by_itself.strength < 4 and (number := number_in(name)) is not None and number < len(self.number_names):
             return Meaning(self._read(self.number_names[number]).label, strength=4)
-        return said
+        return by_itself
 
     def _read(self, name: str) -> Meaning:
         key = _same(name)

@@ -40,10 +40,10 @@ def look(tree: Tree, reading: Reading) -> Found | None:
         item.key = file
         complete(item)
         items.append(item)
-    told = {side for file in with_side for side in beside[_key(file)].values()}
-    for file in told:
+    descriptions = {side for file in with_side for side in beside[_key(file)].values()}
+    for file in descriptions:
         tree.account.leave(file, reasons.DESCRIPTIONS)
-    leave_others(tree, [file for file in others if file not in told])
+    leave_others(tree, [file for file in others if file not in descriptions])
     for file in found:
         if file not in rows:
             tree.account.leave(file, reasons.UNLABELLED, "nothing beside it")
@@ -73,10 +73,10 @@ def _row(tree: Tree, sides: dict[str, str]) -> dict[str, Any]:
 def _cells(tree: Tree, suffix: str, file: str) -> Iterator[tuple[str, Any]]:
     try:
         text = tree.read(file).decode("utf-8", "replace").strip()
-        told = json.loads(text) if suffix == "json" else text
+        content = json.loads(text) if suffix == "json" else text
     except (Unreadable, ValueError, RecursionError):
         return
-    if isinstance(told, dict):
-        yield from told.items()
+    if isinstance(content, dict):
+        yield from content.items()
     else:
-        yield {"cls": "cls", "txt": "caption"}.get(suffix, suffix), told
+        yield {"cls": "cls", "txt": "caption"}.get(suffix, suffix), content

@@ -16,7 +16,7 @@ _TILE = 72  # pixels
 _NUMBERS = {"0", "1"}
 _VALUE = r"(?: (?:'[^']*'|[^\s;,.]+(?:,[^\s;,.]+)*))"  # of an option: a word, a list, or a quoted name
 _WIDGETS = (  # options of the command line, as sentences name them → what does the same here
-    (rf"--real{_VALUE} --fake{_VALUE}", "the two lists of names"),
+    (rf"--real{_VALUE} (?:or )?--fake{_VALUE}", "the two lists of names"),
     (r"--validation (\w+)", r"“Validation images: \1”"),
     (rf"--label-names{_VALUE}?", "“What the label numbers mean”"),
     (rf"--label-pattern{_VALUE}?", "“Pattern of file names”"),
