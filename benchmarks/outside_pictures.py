@@ -1,6 +1,6 @@
 """Pictures from outside a training domain, by kind, for `benchmarks/outside_domain.py`: made here, or taken from datasets.
 
-`SEEN` are kinds that were looked at while the check was made, with other seeds; `HELD_OUT` were first judged when it was done.
+`SEEN` are kinds that were looked at while the check was made, with other seeds; on `HELD_OUT` nothing was chosen.
 """
 
 import io
