@@ -22,6 +22,7 @@ from cifake_core.detectors import (
     scoring,
     trainable,
     training,
+    units,
 )
 from cifake_core.detectors.muon import Muon, orthogonal
 from cifake_core.detectors.presets import PRESETS, Preset, Recipe, preset
@@ -157,9 +158,16 @@ def test_images_are_varied_by_the_draw_alone_and_not_at_all_where_the_recipe_say
     assert not Recipe().varies
 
 
-@pytest.fixture
-def data(lab):
-    return ImageSet.open(lab, "tiny").training_data()
+@pytest.fixture(scope="module")
+def data(_lab):
+    """Few images, for what does not depend on their number: three batches an epoch."""
+    return units.sample(ImageSet.open(_lab, "tiny").training_data(), 180)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A training that nothing interrupted."""
+    return training.fit(data, SETTINGS, tmp_path_factory.mktemp("whole"))
 
 
 def _stopped(epochs):
@@ -171,27 +179,25 @@ def _stopped(epochs):
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_stopped_preset_goes_on_to_the_bits_of_an_uninterrupted_one(data, tmp_path, epochs):
-    first = training.fit(data, SETTINGS, tmp_path / "whole")
+def test_a_stopped_preset_goes_on_to_the_bits_of_an_uninterrupted_one(data, whole, tmp_path, epochs):
     with pytest.raises(InterruptedError):
         training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(epochs))
     second = training.fit(data, SETTINGS, tmp_path / "stopped")
-    whole, resumed = first.network.state_dict(), second.network.state_dict()  # the best epoch's, maybe one before the stop
-    assert whole.keys() == resumed.keys()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    assert torch.equal(first.losses, second.losses)
-    assert [replace(epoch, duration_s=0) for epoch in first.history] == [replace(epoch, duration_s=0) for epoch in second.history]
+    expected, resumed = whole.network.state_dict(), second.network.state_dict()  # the best epoch's, maybe one before the stop
+    assert expected.keys() == resumed.keys()
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    assert torch.equal(whole.losses, second.losses)
+    assert [replace(epoch, duration_s=0) for epoch in whole.history] == [replace(epoch, duration_s=0) for epoch in second.history]
 
 
-def test_a_checkpoint_of_another_optimizer_is_not_gone_on_with(data, tmp_path, monkeypatch, caplog):
+def test_a_checkpoint_of_another_optimizer_is_not_gone_on_with(data, whole, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(training, "Muon", lambda parameters, lr, decay: torch.optim.AdamW(parameters, lr, weight_decay=decay))
     with pytest.raises(InterruptedError):
         training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(1))
     monkeypatch.undo()
-    whole = training.fit(data, SETTINGS, tmp_path / "whole").network.state_dict()
     started_over = training.fit(data, SETTINGS, tmp_path / "stopped").network.state_dict()
     assert "another optimizer" in caplog.text
-    assert all(torch.equal(whole[name], started_over[name]) for name in whole)
+    assert all(torch.equal(value, started_over[name]) for name, value in whole.network.state_dict().items())
 
 
 def test_a_presets_own_numbers_are_part_of_its_runs_id(monkeypatch):
@@ -203,8 +209,7 @@ def test_a_presets_own_numbers_are_part_of_its_runs_id(monkeypatch):
     assert runs.run_id("d" * 64, SETTINGS) != before
 
 
-def test_without_the_running_means_of_its_normalisation_a_checkpoint_does_not_resume_to_the_same_bits(data, tmp_path, monkeypatch):
-    whole = training.fit(data, SETTINGS, tmp_path / "whole")
+def test_without_the_running_means_of_its_normalisation_a_checkpoint_does_not_resume_to_the_same_bits(data, whole, tmp_path, monkeypatch):
     with pytest.raises(InterruptedError):
         training.fit(data, SETTINGS, tmp_path / "stopped", on_epoch=_stopped(2))
     restore = checkpoints.restore
