@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cifake_core.detectors import feature_maps
-from cifake_core.detectors.feature_maps import AFTER_RELU, checked_place, place_at, scaled
+from cifake_core.detectors.feature_maps import place_at, scaled
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import ConvNet, as_input, convolution_names
+from cifake_core.detectors.places import AFTER_RELU, checked_place
 from cifake_core.detectors.scoring import on_device, verdict
 from cifake_core.explanations.cam import Layers, Maps, Target, checked_layers, checked_target, explained_labels, placed
 from cifake_core.explanations.observing import undisturbed
@@ -124,19 +125,52 @@ def _through_pooling(network: ConvNet, images: Tensor, layer: str, place: str) -
         activation = network.convolutions[number](x)
         if place == AFTER_RELU:
             activation = activation.relu_()
-        passed = _halved(activation).relu_()
-    x = passed.requires_grad_()
-    for convolution in network.convolutions[number + 1 :]:
+        pooled = _halved(activation).relu_()
+    summed = _summed_after if place == AFTER_RELU else _summed_before
+    gradient, output = summed(network, number + 1, pooled)
+    weights = gradient / (activation.shape[2] * activation.shape[3])
+    return activation, weights, output.detach().float().cpu().numpy()
+
+
+def _summed_after(network: ConvNet, following: int, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient of the logit by rectified and pooled maps (N, K, h, w), summed over places (N, K), and the logits (N,).
+
+    The way back through the following convolution is linear, so the sum needs no gradient of each place: a weight counts
+    as often as the gradient by the convolution's output, summed over all places where that weight met one of the map.
+    """
+    if following == len(network.convolutions):
+        x = pooled.requires_grad_()
+        output = _ended(network, following, x)
+        return torch.autograd.grad(output.sum(), x)[0].sum((2, 3)), output
+    convolution = network.convolutions[following]
+    with torch.no_grad():
+        response = convolution(pooled)
+    response.requires_grad_()
+    output = _ended(network, following + 1, functional.max_pool2d(response, 2).relu_())
+    (gradient,) = torch.autograd.grad(output.sum(), response)  # (N, L, h, w)
+    lines = gradient.sum(2)
+    lines = torch.stack([lines - gradient[:, :, 0], lines, lines - gradient[:, :, -1]], 2)  # (N, L, 3, w): padding met no map
+    places = lines.sum(3)
+    places = torch.stack([places - lines[..., 0], places, places - lines[..., -1]], 3)  # (N, L, 3, 3)
+    return torch.einsum("nlij,lkij->nk", places, convolution.weight), output
+
+
+def _summed_before(network: ConvNet, following: int, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by maps before their ReLU, which was done in place and hands on nothing where the pooled map is nought."""
+    x = pooled.requires_grad_()
+    output = _ended(network, following, x)
+    (gradient,) = torch.autograd.grad(output.sum(), x)
+    return torch.ops.aten.threshold_backward(gradient, pooled.detach(), 0).sum((2, 3)), output
+
+
+def _ended(network: ConvNet, following: int, x: Tensor) -> Tensor:
+    """Logits (N,) from the pooled maps before a convolution, or before the dense layers."""
+    for convolution in network.convolutions[following:]:
         x = functional.max_pool2d(convolution(x), 2).relu_()
     x = x.flatten(1)
     for dense in network.dense:
         x = dense(x).relu_()
-    output = network.output(x).squeeze(1)
-    (gradient,) = torch.autograd.grad(output.sum(), passed)
-    if place != AFTER_RELU:
-        gradient = torch.ops.aten.threshold_backward(gradient, passed.detach(), 0)  # of the ReLU, which was done in place
-    weights = gradient.sum((2, 3)) / (activation.shape[2] * activation.shape[3])
-    return activation, weights, output.detach().float().cpu().numpy()
+    return network.output(x).squeeze(1)
 
 
 def _halved(activation: Tensor) -> Tensor:
