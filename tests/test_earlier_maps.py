@@ -6,13 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from cifake_core.detectors import feature_maps, loading, probing, runs
+from cifake_core.detectors import loading, places, probing, runs
 from cifake_core.detectors.runs import WEIGHTS
-from cifake_core.explanations import fast_cam, stored_maps
+from cifake_core.explanations import embedding, fast_cam, features, stored_maps
 from cifake_core.explanations.explaining import ExplainSplit
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
 from cifake_core.store import artifacts
+from cifake_core.store.studies import CURRENT
 from cifake_core.store.workspace import Workspace
 
 
@@ -97,7 +98,48 @@ def test_a_training_stopped_before_and_continued_now_says_of_each_epoch_where_it
     assert set(tensors) == {"epochs", "probabilities", "heat", "scale"}
 
 
+def test_a_preset_s_features_and_layouts_of_earlier_versions_are_not_taken_for_today_s(lab, run):
+    from dataclasses import replace
+
+    preset = replace(run, record={**run.record, "topology": "small", "settings": {**run.record["settings"], "topology": "small"}})
+    assert preset.topology == "small"
+    weights = run.record["sha256"][WEIGHTS]
+    assert features.folder_of(lab, run).name == f"{run.id}-{weights[:10]}-3"
+    assert features.folder_of(lab, preset).name == f"{run.id}-{weights[:10]}-3-relu"
+    asked = embedding.Embed(run.id, layout="PCA")
+    for name, more in (("old", {}), ("new", {"feature_map": "relu"}), ("pixels", {"of": "pixels"})):
+        record = {"run": run.id, "of": "features", "weights": weights, "created_at": name, **more}
+        with artifacts.whole_folder(lab.home / "studies" / "embedding" / f"{run.id}-{name}") as folder:
+            artifacts.write_record(folder, record, [])
+    assert [one["created_at"] for one in embedding.embeddings(lab, preset)] == ["pixels", "new"]
+    assert len(embedding.embeddings(lab, run)) == 3
+    assert embedding.folder_of(lab, run, asked) != embedding.folder_of(lab, preset, asked)
+    plain = replace(asked, of="pixels")
+    assert embedding.folder_of(lab, run, plain) == embedding.folder_of(lab, preset, plain)
+
+
+def test_a_report_takes_results_after_the_relu_before_larger_ones_before_it_and_none_of_earlier_versions(lab, run):
+    from cifake_core.evaluation.reporting import explained
+
+    def store(name, n, **more):
+        result = {"run": run.id, "split": "test", "n": n, "created_at": name, "verdict": name, **more}
+        with artifacts.whole_folder(lab.home / "studies" / "trust" / f"{run.id}-{name}") as folder:
+            artifacts.write_json(folder / "result.json", result)
+            artifacts.write_record(folder, result, ["result.json"])
+
+    store("old", 5000)
+    assert explained.of_run(lab, run.id, "test")["trust"] is None
+    store("raw", 1000, feature_map="raw", version=CURRENT["trust"])
+    found = explained.of_run(lab, run.id, "test")["trust"]
+    assert found["verdict"] == "raw"
+    assert "taken before the ReLU" in explained.taken(found)
+    store("new", 200, feature_map="relu", version=CURRENT["trust"])
+    found = explained.of_run(lab, run.id, "test")["trust"]
+    assert found["verdict"] == "new"
+    assert explained.taken(found) == "Feature maps were taken after the ReLU."
+
+
 def test_results_of_earlier_studies_are_recognised_and_those_of_a_network_without_relu_are_not_blamed():
-    assert feature_maps.recorded_place({}, "16x2-64x1") == "raw"
-    assert feature_maps.recorded_place({}, "commfor-384") == ""
-    assert feature_maps.recorded_place({"feature_map": "relu"}, "16x2-64x1") == "relu"
+    assert places.recorded_place({}, "16x2-64x1") == "raw"
+    assert places.recorded_place({}, "commfor-384") == ""
+    assert places.recorded_place({"feature_map": "relu"}, "16x2-64x1") == "relu"

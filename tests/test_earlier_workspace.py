@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from cifake_core.detectors import feature_maps, loading, runs, scoring
+from cifake_core.detectors import loading, places, runs, scoring
 from cifake_core.detectors.grid import TrainGrid
 from cifake_core.evaluation import evaluating
 from cifake_core.explanations import drawn_masks, stored_maps
@@ -105,6 +105,6 @@ def test_maps_of_an_earlier_version_stay_apart_as_maps_from_before_the_relu(earl
     run = runs.open_run(earlier, RUN)
     asked = (earlier, run, "test", "hirescam", "convolutions.1", "verdict")
     assert stored_maps.stored(*asked) is None
-    before = stored_maps.stored(*asked, place=feature_maps.BEFORE_RELU)
+    before = stored_maps.stored(*asked, place=places.BEFORE_RELU)
     assert len(before) == 200
-    assert before.place == feature_maps.BEFORE_RELU
+    assert before.place == places.BEFORE_RELU

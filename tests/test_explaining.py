@@ -8,7 +8,17 @@ import pytest
 from cifake_core.detectors import loading, runs
 from cifake_core.errors import BadInput, Damaged, Refused
 from cifake_core.evaluation.reporting import explained
-from cifake_core.explanations import entity, entity_words, fast_cam, needing, stored_maps, studies, treating
+from cifake_core.explanations import (
+    entity,
+    entity_words,
+    faithfulness,
+    fast_cam,
+    methods,
+    needing,
+    stored_maps,
+    studies,
+    treating,
+)
 from cifake_core.explanations.entity import EntityTest
 from cifake_core.explanations.explaining import ExplainSplit
 from cifake_core.explanations.trust import Trust
@@ -89,6 +99,29 @@ def test_trust_measures_each_method_beside_random_and_says_so_in_words(lab, run)
     assert step.run(Context(lab))["created_at"] == result["created_at"]  # kept, not measured again
     assert len(studies.images_of(lab, result)) == 24 * 6
     assert studies.studies(lab, "trust", run.id)[0]["verdict"] == result["verdict"]
+
+
+def test_each_place_is_measured_alone_and_named(lab, run, monkeypatch):
+    monkeypatch.setattr(entity, "QUALITY_IMAGES", 20)
+    after, before = (Trust(run.id, ("gradcam",), ("convolutions.1",), n=20, road_n=0, place=place).run(Context(lab)) for place in ("relu", "raw"))
+    assert (after["feature_map"], before["feature_map"]) == ("relu", "raw")
+    pixels, shown = np.ascontiguousarray(ImageSet.open(lab, "tiny").part("test").pixels[:]), {}
+    for place, result in (("relu", after), ("raw", before)):
+        rows = studies.images_of(lab, result)
+        shown[place] = rows[rows["method"] == "gradcam"].set_index("image_id")["sparsity"]
+        heat = methods.maps(loading.load(run, "cpu"), pixels, "gradcam", "convolutions.1", place=place).heat
+        ids = list(ImageSet.open(lab, "tiny").part("test").image_ids)
+        expected = faithfulness.gini(heat[[ids.index(image_id) for image_id in shown[place].index]])
+        np.testing.assert_allclose(shown[place], expected, atol=1e-4)
+    assert (shown["relu"] - shown["raw"]).abs().max() > 0.01
+    tested = [EntityTest(run.id, masks="centre", methods=("gradcam",), n=40, place=place).run(Context(lab)) for place in ("relu", "raw")]
+    assert [result["feature_map"] for result in tested] == ["relu", "raw"]
+    names = ("mass gradcam", "mass gradcam before ReLU")
+    first, second = (studies.images_of(lab, result)[name].to_numpy() for result, name in zip(tested, names, strict=True))
+    assert np.nanmax(np.abs(first - second)) > 0.01
+    assert len(studies.studies(lab, "trust", run.id)) == len(studies.studies(lab, "entity-test", run.id)) == 2
+    with pytest.raises(BadInput, match="after ReLU"):
+        Trust(run.id, place="middle")
 
 
 def test_the_entity_test_gives_every_figure_by_group_with_its_interval(lab, run, monkeypatch):

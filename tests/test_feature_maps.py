@@ -267,6 +267,17 @@ def test_features_are_read_off_the_last_rectified_map():
     np.testing.assert_allclose(features_of(it, pixels), cells.numpy(), atol=1e-4)
 
 
+def test_the_relu_after_a_normalisation_is_found_in_any_network():
+    torch.manual_seed(0)
+    body = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 28 * 28, 1), nn.Flatten(0)
+    )
+    assert feature_maps.module_of(body, "0", "relu") is body[2]
+    assert feature_maps.module_of(body, "0", "raw") is body[0]
+    assert feature_maps.module_of(body, "3", "relu") is body[3]  # no ReLU follows it
+    assert [feature_maps.place_at(body, [layer], "relu") for layer in ("0", "3")] == ["relu", ""]
+
+
 def test_an_unknown_place_is_refused_and_names_the_two_there_are():
     for call in (methods.maps, fast_cam.grad_cam):
         with pytest.raises(BadInput, match=r"relu \(after ReLU\) or raw \(before ReLU\)"):

@@ -31,7 +31,7 @@ def trust(
     as_json: Json = False,
 ) -> None:
     """How far maps can be trusted: faithfulness, stability and sanity of each method, beside maps that know nothing."""
-    from cifake_core.detectors.feature_maps import PLACES
+    from cifake_core.detectors.places import PLACES
     from cifake_core.explanations.trust import DEFAULT_METHODS, MEASURES, Trust
 
     result = run_step(Trust(run, words(methods) or DEFAULT_METHODS, words(layers), split, n, road_n, seed, place, slow_n))

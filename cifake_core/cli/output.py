@@ -50,7 +50,7 @@ def show(result: dict, as_json: bool, lines: list[str]) -> None:
 
 def at_place(place: str) -> str:
     """ ", feature maps after ReLU", or nothing where no ReLU is concerned."""
-    from cifake_core.detectors.feature_maps import PLACES
+    from cifake_core.detectors.places import PLACES
 
     return f", feature maps {PLACES[place]}" if place in PLACES else ""
 

@@ -1,8 +1,9 @@
 """Feature maps of a network: which module gives a layer's, after its ReLU or before it.
 
 In the papers' terms the feature map of a convolutional layer is what its ReLU lets through (Bird and Lotfi 2024 build
-`Conv2D(activation="relu")`; Selvaraju et al. 2017 take the rectified maps of such layers). The raw convolution output is
-another thing: a unit that is off there still counts, with its sign. Both places can be asked for; after the ReLU is the default.
+`Conv2D(activation="relu")`; the code of Selvaraju et al. 2017 takes `relu5_3` of VGG-16). The raw convolution output is another
+thing: a unit that is off there still counts, with its sign (docs/results/before-and-after-relu.md says how different heatmaps
+are). Both places can be asked for; after the ReLU is the default.
 
 | network | after the ReLU | before it |
 |---|---|---|
@@ -18,14 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cifake_core.detectors.community_forensics.models import is_forensic
 from cifake_core.detectors.networks import ConvNet
-from cifake_core.errors import BadInput
+from cifake_core.detectors.places import AFTER_RELU, BEFORE_RELU, BOTH, NO_RELU, checked_place
 
-AFTER_RELU, BEFORE_RELU = "relu", "raw"
-BOTH = "both"  # of the places, where an answer may have both side by side
-PLACES = {AFTER_RELU: "after ReLU", BEFORE_RELU: "before ReLU"}
-NO_RELU = ""  # of layers that no ReLU follows, and of methods that look at no layer
 TINY = 1e-7  # the `grad-cam` package's guard against division by nought
 EVEN = 1e-5  # a map whose values differ by less than this share of the largest is the same everywhere but for rounding
 
@@ -64,26 +60,6 @@ def shared(module: nn.Module) -> nn.Module:
     """A module of its own over the same parameters and buffers."""
     tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     return copy.deepcopy(module, tensors)
-
-
-def checked_place(place: str) -> str:
-    """The place; raises BadInput naming those there are."""
-    if place not in PLACES:
-        known = " or ".join(f"{name} ({words})" for name, words in PLACES.items())
-        raise BadInput(f"Feature maps cannot be taken at {str(place)[:40]!r}; take {known}.")
-    return place
-
-
-def has_relu(topology: str) -> bool:
-    """Whether the layers of a network of that name are followed by ReLUs, so that the two places differ."""
-    return not is_forensic(topology)
-
-
-def recorded_place(record: dict, topology: str) -> str:
-    """Where the feature maps behind a stored result were taken. Results of earlier versions have no "feature_map": there it
-    was before the ReLU, in a network that has any.
-    """
-    return record.get("feature_map", BEFORE_RELU if has_relu(topology) else NO_RELU)
 
 
 def place_at(network: nn.Module, layers: Iterable[str], place: str) -> str:

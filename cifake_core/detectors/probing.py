@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from cifake_core.detectors import feature_maps, networks, scoring
-from cifake_core.detectors.feature_maps import AFTER_RELU, BEFORE_RELU
+from cifake_core.detectors import feature_maps, networks, places, scoring
+from cifake_core.detectors.places import AFTER_RELU, BEFORE_RELU
 from cifake_core.errors import Damaged
 from cifake_core.images.image_set import Part
 from cifake_core.images.schema import LABELS
@@ -41,7 +41,11 @@ class Probe:
     probabilities: np.ndarray  # float32 (E, n): of being fake
     heat: np.ndarray  # uint8 (E, n, h, w): evidence for the verdict of that epoch
     scale: np.ndarray  # float32 (E, n): heat / 255 · scale is in units of the logit's gradient; 0 = no evidence
-    places: tuple[str, ...]  # E: where each epoch's feature maps were taken, see `feature_maps.PLACES`
+    places: tuple[str, ...]  # E: where each epoch's feature maps were taken, see `places.PLACES`
+
+    def taken_before(self, epoch: int, topology: str) -> bool:
+        """Whether the maps of that epoch (from 1) are of an earlier version, which took them before the ReLU."""
+        return self.places[epoch - 1] == BEFORE_RELU and places.has_relu(topology)
 
     def alike(self, epoch: int) -> np.ndarray:
         """bool (E,): the epochs whose maps were taken where those of `epoch` (from 1) were; others cannot stand beside them."""
@@ -75,9 +79,10 @@ class Recorder:
     def look(self, network: nn.Module, epoch: int) -> None:
         device = next(network.parameters()).device
         probabilities, heat, scale, layer = seen_by(network, scoring.on_device(self._pixels, device))
+        place = feature_maps.place_at(network, [layer], AFTER_RELU)
         tensors = {"probabilities": probabilities, "heat": heat, "scale": scale}
         with artifacts.whole_file(self._folder / _epoch_file(epoch)) as temporary:
-            save_file(tensors, temporary, metadata=_header(self._image_ids, layer, place=AFTER_RELU))
+            save_file(tensors, temporary, metadata=_header(self._image_ids, layer, place=place))
 
 
 def seen_by(network: nn.Module, images: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:

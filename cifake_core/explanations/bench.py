@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.explanations import faithfulness, localisation, masks, methods, studies
 from cifake_core.explanations.asking import logits_of
 from cifake_core.explanations.resampling import Resampled

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cifake_core.detectors.feature_maps import NO_RELU
 from cifake_core.detectors.networks import convolution_names
+from cifake_core.detectors.places import NO_RELU
 from cifake_core.detectors.scoring import verdict
 from cifake_core.errors import BadInput
 
@@ -40,7 +40,7 @@ class Maps:
     method: str
     signed: np.ndarray | None = None  # float32 (n, H, W) in [-1, 1], below 0 = against the label; None: no such sign
     scale: np.ndarray | None = None  # float32 (n,): map · scale (of the signed map, if any) compares images; None: no common unit
-    place: str = NO_RELU  # where the feature maps were taken (`feature_maps.PLACES`); "" where no ReLU or no layer is concerned
+    place: str = NO_RELU  # where the feature maps were taken (`places.PLACES`); "" where no ReLU or no layer is concerned
 
     @property
     def empty(self) -> np.ndarray:

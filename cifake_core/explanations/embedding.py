@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from cifake_core.detectors import loading, runs
+from cifake_core.detectors.places import AFTER_RELU
+from cifake_core.detectors.presets import PRESETS
 from cifake_core.detectors.runs import WEIGHTS, Run
 from cifake_core.errors import BadInput, Conflict, Damaged
 from cifake_core.evaluation.robustness import balanced_rows
@@ -71,12 +73,20 @@ class Embed:
 def folder_of(workspace: Workspace, run: Run, asked: Embed) -> Path:
     """Where this layout lies: the same request on the same weights and images is the same layout."""
     request = [VERSION, run.record["dataset_digest"], run.record["sha256"][WEIGHTS], asdict(asked)]
+    request += [AFTER_RELU] if _of_residual(run, asked.of) else []
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
     return workspace.home / "studies" / KIND / f"{run.id}-{digest[:10]}"
 
 
+def _of_residual(run: Run, source: str) -> bool:
+    """Whether a layout rests on features of a preset: those of earlier versions were of the raw convolution output, before
+    normalisation, sum and ReLU, and their records have no "feature_map".
+    """
+    return source == "features" and run.topology in PRESETS
+
+
 def embeddings(workspace: Workspace, run: Run) -> list[dict]:
-    """The records of all layouts of a run, newest first, each with its "folder"."""
+    """The records of all layouts of a run, newest first, each with its "folder"; without those that `_of_residual` rules out."""
     found = []
     for record in (workspace.home / "studies" / KIND).glob(f"{run.id}-*/{artifacts.RECORD}"):
         try:
@@ -84,6 +94,7 @@ def embeddings(workspace: Workspace, run: Run) -> list[dict]:
         except Damaged:
             continue
     current = [one for one in found if one["weights"] == run.record["sha256"][WEIGHTS]]
+    current = [one for one in current if "feature_map" in one or not _of_residual(run, one["of"])]
     return sorted(current, key=lambda one: one["created_at"], reverse=True)
 
 
@@ -154,6 +165,7 @@ def _laid_out(features: np.ndarray, asked: Embed, on_progress: Progress) -> np.n
 
 def _keep(folder: Path, run: Run, asked: Embed, found: pd.DataFrame) -> None:
     record = {**asdict(asked), "run": run.id, "weights": run.record["sha256"][WEIGHTS], "n": len(found)}
+    record |= {"feature_map": AFTER_RELU} if _of_residual(run, asked.of) else {}
     record |= {"versions": runs.versions(), "created_at": runs.now()}
     try:
         with artifacts.whole_folder(folder) as building:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cifake_core.detectors import feature_maps, loading, runs
-from cifake_core.detectors.feature_maps import AFTER_RELU, BEFORE_RELU, BOTH, NO_RELU
+from cifake_core.detectors.places import AFTER_RELU, BEFORE_RELU, BOTH, NO_RELU, checked_place
 from cifake_core.errors import BadInput, Refused
 from cifake_core.evaluation.evaluating import class_name
 from cifake_core.explanations import cam, masks, methods, needing, resampling, segmenting, studies, treating
@@ -49,7 +49,7 @@ class EntityTest:
 
     def __post_init__(self) -> None:
         if self.place != BOTH:
-            feature_maps.checked_place(self.place)
+            checked_place(self.place)
         given = (self.methods,) if isinstance(self.methods, str) else self.methods
         asked = tuple(dict.fromkeys(methods.checked_method(method) for method in given if method not in methods.BASELINES))
         if not asked:

@@ -10,9 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from cifake_core import ray_cluster
-from cifake_core.detectors import feature_maps, loading, runs, shards
-from cifake_core.detectors.feature_maps import AFTER_RELU
+from cifake_core.detectors import loading, places, runs, shards
 from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.shards import Shard
 from cifake_core.errors import BadInput
@@ -49,7 +49,7 @@ class ExplainSplit:
     def __post_init__(self) -> None:
         ray_cluster.checked(self.executor, self.address)
         methods.checked_method(self.method)
-        feature_maps.checked_place(self.place)
+        places.checked_place(self.place)
         if self.target not in cam.TARGETS:
             raise BadInput(f"The target {self.target!r} is unknown; take one of {', '.join(cam.TARGETS)}.")
         if self.limit < 0:

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from cifake_core.detectors import feature_maps, loading, runs
-from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import as_input, convolution_names
+from cifake_core.detectors.places import AFTER_RELU
+from cifake_core.detectors.presets import PRESETS
 from cifake_core.detectors.runs import WEIGHTS, Run
 from cifake_core.detectors.scoring import on_device
 from cifake_core.errors import Conflict, Damaged
@@ -172,8 +173,11 @@ def _placed(detector: Detector, part: Part, axes: Axes, on_progress: Progress) -
 
 
 def folder_of(workspace: Workspace, run: Run) -> Path:
-    """`features/<run>-<weights>-<version>`: other weights are other features."""
-    return workspace.home / "features" / f"{run.id}-{run.record['sha256'][WEIGHTS][:10]}-{VERSION}"
+    """`features/<run>-<weights>-<version>`: other weights are other features. A preset's have a place in it as well: those
+    of earlier versions were of the raw convolution output, before normalisation, sum and ReLU.
+    """
+    version = f"{VERSION}-{AFTER_RELU}" if run.topology in PRESETS else str(VERSION)
+    return workspace.home / "features" / f"{run.id}-{run.record['sha256'][WEIGHTS][:10]}-{version}"
 
 
 def stored(workspace: Workspace, run: Run) -> FeatureIndex | None:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cifake_core.detectors import feature_maps, loading, runs
-from cifake_core.detectors.feature_maps import AFTER_RELU
+from cifake_core.detectors import loading, runs
+from cifake_core.detectors.places import AFTER_RELU, checked_place
 from cifake_core.errors import BadInput, Refused
 from cifake_core.explanations import appearance, hot_spots, methods, studies
 from cifake_core.explanations.cam import Maps
@@ -41,7 +41,7 @@ class Findings:
     place: str = AFTER_RELU  # of the layers' feature maps: relu (after the ReLU) or raw (before it)
 
     def __post_init__(self) -> None:
-        feature_maps.checked_place(self.place)
+        checked_place(self.place)
         methods.checked_method(self.method)
         if not (2 <= self.places <= 20 and 2 <= self.contents <= 20):
             raise BadInput(f"{self.places} and {self.contents} groups were asked for; take 2 to 20.")

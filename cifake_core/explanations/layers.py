@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cifake_core.detectors import feature_maps
-from cifake_core.detectors.feature_maps import AFTER_RELU, NO_RELU
+from cifake_core.detectors import feature_maps, places
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import ConvNet, as_input
+from cifake_core.detectors.places import AFTER_RELU, NO_RELU
 from cifake_core.detectors.scoring import on_device
 from cifake_core.explanations.observing import undisturbed
 
@@ -65,7 +65,7 @@ def journey(detector: Detector, pixels: np.ndarray, place: str = AFTER_RELU) -> 
     """pixels uint8 (3, H, W) → the image's way through the network, which is left as it was found. `place`: where the
     feature maps of convolutions are taken. Raises BadInput for another place.
     """
-    feature_maps.checked_place(place)
+    places.checked_place(place)
     with detector.lock, undisturbed(detector.network), torch.no_grad():
         images = as_input(on_device(np.ascontiguousarray(pixels[None]), detector.device))
         if type(detector.network) is ConvNet:

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cifake_core.detectors import feature_maps
-from cifake_core.detectors.feature_maps import AFTER_RELU, NO_RELU
+from cifake_core.detectors import feature_maps, places
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import as_input
+from cifake_core.detectors.places import AFTER_RELU, NO_RELU
 from cifake_core.detectors.scoring import on_device
 from cifake_core.errors import BadInput
 from cifake_core.explanations import cam, fast_cam
@@ -100,8 +100,8 @@ def uses_layers(method: str) -> bool:
 
 def place_of(topology: str, method: str, place: str) -> str:
     """The place as records of maps name it: NO_RELU for methods that look at the input, and for networks without ReLUs."""
-    feature_maps.checked_place(place)
-    return place if uses_layers(method) and feature_maps.has_relu(topology) else NO_RELU
+    places.checked_place(place)
+    return place if uses_layers(method) and places.has_relu(topology) else NO_RELU
 
 
 def maps(
@@ -117,7 +117,7 @@ def maps(
     """Maps of each image by one method: pixels uint8 (n, 3, H, W) → Maps; an image without evidence has a map of zeros.
 
     `layers`: names of convolutions, whose maps are averaged as the package does (None: the last one), and `place`, where
-    their feature maps are taken (`feature_maps.PLACES`); methods that look at the input ignore both. `target`: "verdict",
+    their feature maps are taken (`places.PLACES`); methods that look at the input ignore both. `target`: "verdict",
     "fake", "real", or a label for each image. `seed`: of random weights. Raises BadInput for an unknown method, layer,
     target or place.
     """

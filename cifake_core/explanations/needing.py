@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.explanations import localisation, methods, treating
 from cifake_core.explanations.asking import logits_of
 from cifake_core.explanations.cam import Layers

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.explanations import cam, faithfulness, methods
 from cifake_core.explanations.asking import logits_of
 from cifake_core.progress import Progress, silent
@@ -44,6 +44,7 @@ class Cell:
     values: np.ndarray  # float32 (H, W): in [0, 1], or in [-1, 1] where signed
     signed: bool
     empty: bool  # no evidence for the label was found
+    even: bool  # evidence, the same everywhere
     explained: int  # the label it speaks for, 1 = fake
     curves: Curves
 
@@ -73,6 +74,7 @@ def sheet(
                 values[0],
                 maps.signed is not None,
                 bool(maps.empty[0]),
+                bool(maps.even[0]),
                 int(maps.explained[0]),
                 curves(detector, pixels, maps),
             )

@@ -13,10 +13,10 @@ from pytorch_grad_cam.ablation_layer import AblationLayer
 from pytorch_grad_cam.utils.model_targets import BinaryClassifierOutputTarget
 from torch import Tensor, nn
 
-from cifake_core.detectors import feature_maps
-from cifake_core.detectors.feature_maps import AFTER_RELU
+from cifake_core.detectors import feature_maps, places
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import as_input
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.detectors.scoring import on_device
 from cifake_core.explanations import cam
 from cifake_core.explanations.cam import Layers, Maps, Target
@@ -107,7 +107,7 @@ def maps(
     """
     names = cam.checked_layers(detector.network, layer)
     cam.checked_target(target, len(pixels))
-    place = feature_maps.checked_place(place)
+    place = places.checked_place(place)
     parts = []
     with detector.lock:
         network = feature_maps.observable(detector.network, place)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cifake_core.detectors import feature_maps
-from cifake_core.detectors.feature_maps import AFTER_RELU
+from cifake_core.detectors import feature_maps, places
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.detectors.runs import WEIGHTS, Run
 from cifake_core.errors import Conflict
 from cifake_core.explanations import fast_cam, methods
@@ -52,7 +52,7 @@ class StoredMaps:
 
     @property
     def place(self) -> str:
-        """Where the feature maps were taken, see `feature_maps.PLACES`."""
+        """Where the feature maps were taken, see `places.PLACES`."""
         return place_in(self.record)
 
     def heat(self, rows: np.ndarray | slice = slice(None), size: int = SIDE) -> np.ndarray:
@@ -96,7 +96,7 @@ class StoredMaps:
 def place_in(record: dict) -> str:
     """Where the feature maps behind a record were taken; records of earlier versions do not say, and it was before the ReLU."""
     without = record["layer"] == methods.SIZE_OF_INPUT
-    return record.get("feature_map", feature_maps.NO_RELU if without else feature_maps.BEFORE_RELU)
+    return record.get("feature_map", places.NO_RELU if without else places.BEFORE_RELU)
 
 
 def stored(

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from cifake_core.detectors import feature_maps, loading, runs
-from cifake_core.detectors.feature_maps import AFTER_RELU, BEFORE_RELU, BOTH, NO_RELU
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.networks import convolution_names
+from cifake_core.detectors.places import AFTER_RELU, BEFORE_RELU, BOTH, NO_RELU, checked_place
 from cifake_core.errors import BadInput
 from cifake_core.explanations import cam, methods, studies
 from cifake_core.explanations.bench import NOISE, Bench, Measured
@@ -76,7 +76,7 @@ class Trust:
 
     def __post_init__(self) -> None:
         if self.place != BOTH:
-            feature_maps.checked_place(self.place)
+            checked_place(self.place)
         for name in ("methods", "layers"):
             given = getattr(self, name)
             object.__setattr__(self, name, tuple(dict.fromkeys((given,) if isinstance(given, str) else given)))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifake_core.detectors.feature_maps import AFTER_RELU
 from cifake_core.detectors.loading import Detector
+from cifake_core.detectors.places import AFTER_RELU
 from cifake_core.detectors.runs import Run
 from cifake_core.explanations import methods, stored_maps
 from cifake_core.explanations.cam import Maps
@@ -25,7 +25,7 @@ class Question:
     method: str = "gradcam"
     layers: tuple[str, ...] = ()  # (): the last convolution; ignored by methods that look at the input
     target: str = "verdict"
-    place: str = AFTER_RELU  # or before it: `feature_maps.PLACES`; ignored by methods that look at the input
+    place: str = AFTER_RELU  # or before it: `places.PLACES`; ignored by methods that look at the input
 
     def layer_name(self, names: list[str]) -> str:
         """How kept maps call the layers. `names`: the network's convolutions."""

@@ -4,6 +4,7 @@ import streamlit as st
 
 from cifake_core.errors import CifakeError
 from pages.look.found import launching, sheets, statistics
+from pages.look.maps.studying import taken_before
 from pages.shared.guard import literal, shown_errors
 from pages.shared.pickers import run_picker
 
@@ -25,6 +26,7 @@ def main() -> None:
         result = launching.study(run)
         if result is None:
             return
+        taken_before(result, run)
         part = launching.part_of(run, result)
         st.markdown(f"#### {literal(result['verdict'])}")
         from cifake_core.explanations import methods

@@ -8,6 +8,7 @@ from cifake_core.evaluation.evaluating import class_name
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.schema import LABELS
 from cifake_core.store.workspace import Workspace
+from pages.look.maps.controls import PLACES, PLACES_HELP
 from pages.shared import cached
 from pages.shared.guard import shown_errors
 from pages.shared.pickers import link_to, run_label, run_picker
@@ -39,10 +40,14 @@ def _view(run: Run) -> None:
             part = image_set.part(split)
             number = st.number_input("Image no.", 1, len(part), 1, key="inside_image", bind="query-params", width=170)
             colour_map = st.selectbox("Colours", stages.COLOUR_MAPS, key="inside_colours", bind="query-params", width=150)
+            differ = cached.has_relu(run)
+            place = st.segmented_control(
+                "Feature map", list(PLACES), default="after ReLU", required=True, key="inside_place", bind="query-params", help=PLACES_HELP, disabled=not differ,
+            )  # fmt: skip
             shared = st.toggle("One scale a layer", key="inside_scale", bind="query-params", help="Bright then means the same for all maps of a layer.")
         row = min(int(number), len(part)) - 1
         pixels = np.asarray(part.split_pixels[part.rows[row]])
-        found = journey(cached.detector_of(run), pixels)
+        found = journey(cached.detector_of(run), pixels, PLACES[place])
         left, right = st.columns([4, 13], gap="large")
         with left:
             _image(pixels, part, row)
@@ -75,7 +80,10 @@ def _stages(found, pixels: np.ndarray, colour_map: str, shared: bool, stages) ->
         stages.maps(stage, number, colour_map, shared, choose, chosen)
         if chosen is not None:
             _large(stage, chosen, pixels, colour_map)
-    st.caption("Bright: the layer found what it looks for at that place. A silent map found it nowhere. Click a map to see it over the image.")
+    said = "Bright: the layer found what it looks for at that place. An inactive feature map is nowhere above 0. Click a feature map to see it over the image."
+    if any(stage.place == "raw" for stage in found.stages):
+        said += " Before the ReLU there are values below 0, too; they are as dark as 0 here, and the ReLU stops them: the next layer never gets them."
+    st.caption(said)
 
 
 def _large(stage, place: int, pixels: np.ndarray, colour_map: str) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
-from cifake_core.detectors import runs
+from cifake_core.detectors import places, runs
 from cifake_core.detectors.runs import Run
 from cifake_core.evaluation import calibrating, curves, evaluating, scored, thresholds
 from cifake_core.evaluation.scored import Scored
@@ -99,6 +99,11 @@ def layers_of(run: Run) -> list[str]:
     return convolution_names(detector_of(run).network)
 
 
+def has_relu(run: Run) -> bool:
+    """Whether its layers are followed by ReLUs, so that feature maps after and before them differ."""
+    return places.has_relu(run.topology)
+
+
 def kept_of(scores: Scored, asked):
     """The maps of the whole part for a `viewing.Question` if they were computed before, else None: a look at one file."""
     from cifake_core.explanations import viewing
@@ -132,16 +137,18 @@ def _curves_of_map(run_id: str, weights: str, images: str, asked, _scores: Score
     return one_image.curves(detector_of(_scores.run), np.asarray(_scores.pixels[_row]), maps)
 
 
-def sheet_of(scores: Scored, row: int, methods: tuple[str, ...], layers: tuple[str, ...], target: str) -> list:
-    """Every method at every layer for one image (`one_image.Cell`)."""
-    return _sheet(*_explained(scores, np.array([row])), methods, layers, target, scores, row)
+def sheet_of(scores: Scored, row: int, methods: tuple[str, ...], layers: tuple[str, ...], target: str, place: str) -> list:
+    """Every method at every layer for one image (`one_image.Cell`); `place`: of the feature maps."""
+    return _sheet(*_explained(scores, np.array([row])), methods, layers, target, place, scores, row)
 
 
 @st.cache_data(max_entries=100, show_spinner="Computing the sheet …")
-def _sheet(run_id: str, weights: str, images: str, methods: tuple, layers: tuple, target: str, _scores: Scored, _row: int):
+def _sheet(
+    run_id: str, weights: str, images: str, methods: tuple, layers: tuple, target: str, place: str, _scores: Scored, _row: int
+):
     from cifake_core.explanations import one_image
 
-    return one_image.sheet(detector_of(_scores.run), np.asarray(_scores.pixels[_row]), methods, layers, target)
+    return one_image.sheet(detector_of(_scores.run), np.asarray(_scores.pixels[_row]), methods, layers, target, place=place)
 
 
 def mean_maps_of(scores: Scored, groups: dict[str, np.ndarray], asked) -> dict:

@@ -1,7 +1,7 @@
 """What a report says of explanations: the paper's claim put to the test, and how far maps can be trusted, where that was measured."""
 
 from cifake_core.detectors import runs
-from cifake_core.detectors.feature_maps import BEFORE_RELU, recorded_place
+from cifake_core.detectors.places import BEFORE_RELU, recorded_place
 from cifake_core.store import studies
 from cifake_core.store.workspace import Workspace
 

@@ -29,6 +29,8 @@ def probe(image_set: ImageSet, cell: Cell) -> None:
     rows = probing.positions_of(part, seen.image_ids)
     there = np.flatnonzero(rows >= 0)
     _tiles(seen, part, rows, there, min(at, last) - 1, maps)
+    if maps and seen.taken_before(min(at, last), cell.topology):
+        st.caption(":material/history: The heatmaps of this epoch are of an earlier version, which took feature maps before the ReLU; they cannot be made again.")
     _lines(seen, part.labels[rows[there]], there, at)
     st.caption(
         "Below each image: the probability of fake at that epoch; the bar's left half is the truth, its right half the verdict. "

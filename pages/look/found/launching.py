@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from cifake_core.detectors.places import BEFORE_RELU, recorded_place
 from cifake_core.detectors.runs import Run
 from cifake_core.images.image_set import ImageSet, Part
 from cifake_core.jobs import queue
 from cifake_core.store.workspace import Workspace
+from pages.look.maps.controls import place_picker
 from pages.shared import cached
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel
@@ -18,18 +20,20 @@ def study(run: Run) -> dict | None:
     from cifake_core.explanations import studies
 
     found = studies.studies(Workspace.current(), KIND, run.id)
+    found.sort(key=lambda result: recorded_place(result, run.topology) == BEFORE_RELU)  # newest first among equals
     with st.expander("Make a study", expanded=not found, icon=":material/travel_explore:", key="findings_make"):
         _form(run)
     jobs_panel("findings_jobs", kinds=frozenset({KIND}), finished=1 if not found else 0)
     if len(found) < 2:
         return found[0] if found else None
-    names = {_name(result): result for result in reversed(found)}
+    names = {_name(result, run): result for result in reversed(found)}
     chosen = st.selectbox("Study", list(names)[::-1], key="findings_study", bind="query-params")
     return names.get(chosen)
 
 
-def _name(result: dict) -> str:
-    return f"{result['method']} · {result['layer']} · {result['n']:,} images · {result['folder'][-6:]}"
+def _name(result: dict, run: Run) -> str:
+    before = ", before ReLU" if recorded_place(result, run.topology) == BEFORE_RELU else ""
+    return f"{result['method']} · {result['layer']}{before} · {result['n']:,} images · {result['folder'][-6:]}"
 
 
 def part_of(run: Run, result: dict) -> Part:
@@ -54,6 +58,7 @@ def _form(run: Run) -> None:
     layer = b.selectbox(
         "Layer", layers, len(layers) - 1, key="findings_layer", disabled=not methods.uses_layers(method)
     )
+    place = place_picker(run, "findings_place", disabled=not methods.uses_layers(method))
     n = c.number_input(
         "Images",
         0,
@@ -64,9 +69,10 @@ def _form(run: Run) -> None:
         help="Half of each label; 0: all.",
     )
     command = f"python -m cifake_core findings --run {run.id} --method {method} --layer {layer} --n {n}"
+    command += f" --place {place}" if place == "raw" else ""
     with shown_errors():
         if d.button("Make the study", type="primary", key="findings_go", width="stretch"):
-            arguments = {"run_id": run.id, "method": method, "layer": layer, "n": int(n)}
+            arguments = {"run_id": run.id, "method": method, "layer": layer, "n": int(n), "place": place or "relu"}
             queue.submit(Workspace.current(), KIND, arguments, title=f"What {run.id} finds")
             st.rerun()
     st.code(command, language="bash")

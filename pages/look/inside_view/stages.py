@@ -3,13 +3,14 @@
 import numpy as np
 import streamlit as st
 
+from cifake_core.detectors.places import PLACES
 from cifake_core.explanations.layers import Journey, Stage
 from cifake_core.explanations.overlay import levels, palette
 from cifake_core.images.sprite import painted
 from pages.shared.palette import colours
 from pages.shared.sheet import Tile, sheet
 
-_WORDS = {"convolution": "Convolution and ReLU", "pooled": "Pooled", "dense": "Dense"}
+_WORDS = {"convolution": "Convolution", "pooled": "Pooled", "dense": "Dense"}
 _MOST_MAPS = 128
 COLOUR_MAPS = ("viridis", "magma", "cividis", "inferno")
 
@@ -17,8 +18,8 @@ COLOUR_MAPS = ("viridis", "magma", "cividis", "inferno")
 def maps(stage: Stage, number: int, colour_map: str, shared: bool, on_choose, chosen: int | None) -> None:
     """A sheet of the stage's maps; a click on one calls `on_choose(number)`."""
     count, height, width = stage.values.shape
-    silent = f", {stage.silent} of them silent for this image" if stage.silent else ""
-    st.markdown(f"**{_WORDS[stage.kind]}** · `{stage.name}` · {count} maps of {height} × {width}{silent}")
+    silent = f", {stage.silent} of them inactive for this image" if stage.silent else ""
+    st.markdown(f"**{_title(stage)}** · `{stage.name}` · {count} feature maps of {height} × {width}{silent}")
     values = stage.values[:_MOST_MAPS]
     tops = np.full(len(values), values.max()) if shared else values.reshape(len(values), -1).max(1)
     shades = np.stack([levels(one, 0.0, max(float(top), 1e-6)) for one, top in zip(values, tops, strict=True)])
@@ -33,6 +34,11 @@ def maps(stage: Stage, number: int, colour_map: str, shared: bool, on_choose, ch
     )  # fmt: skip
     if count > _MOST_MAPS:
         st.caption(f"The first {_MOST_MAPS} of {count}.")
+
+
+def _title(stage: Stage) -> str:
+    """ "Convolution, after ReLU"."""
+    return _WORDS[stage.kind] + (f", {PLACES[stage.place]}" if stage.place else "")
 
 
 def units(stage: Stage) -> None:

@@ -28,7 +28,7 @@ def averages(view: View, rows: np.ndarray, look: Look) -> None:
         _export(found, by, look, asked)
         _rim(view, asked)
     st.caption(
-        f"{look.said()}. Each map is scaled to its own strongest place, then averaged, and the mean is stretched to its own range: "
+        f"{look.said()}. Each map is scaled from its own weakest to its own strongest place, then averaged, and the mean is stretched to its own range: "
         "bright is where the network often looks. A bright middle follows the object; an even field says that the place does not matter."
     )
     precomputing.offer(view.scores, look.questions())

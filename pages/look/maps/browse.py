@@ -34,29 +34,54 @@ def browse(view: gallery.View, rows: np.ndarray, look: Look) -> None:
             view, rows, page, number, heat=sprites[0], second=sprites[1] if len(sprites) > 1 else None,
             opacity=look.opacity, panes=look.panes, tile=look.tile, notes=notes,
         )  # fmt: skip
-        _explained(view, found, questions, look, len(notes))
+        _explained(view, found, questions, look)
+        _other_place(view, page.rows, found[0], questions[0], look)
         gallery.legend(view)
         precomputing.offer(view.scores, questions)
 
 
 def _notes(found: list, rows: np.ndarray) -> dict[int, str]:
     if len(found) == 1:
-        return {int(row): "no evidence" for row, empty in zip(rows, found[0].empty, strict=True) if empty}
+        even = {int(row): "evenly everywhere" for row, even in zip(rows, found[0].even, strict=True) if even}
+        return even | {int(row): "no evidence" for row, empty in zip(rows, found[0].empty, strict=True) if empty}
     words = {(True, True): "no evidence at all", (True, False): "none for fake", (False, True): "none for real"}
     pairs = zip(rows, found[0].empty, found[1].empty, strict=True)
     return {int(row): words[bool(fake), bool(real)] for row, fake, real in pairs if fake or real}
 
 
-def _explained(view: gallery.View, found: list, questions: list, look: Look, empty: int) -> None:
+def _explained(view: gallery.View, found: list, questions: list, look: Look) -> None:
     said = f"{look.said()}: {scaling_said(view, found[0], questions[0], look)}."
     if len(questions) == 2:
         said += " The first map speaks for fake, the second for real."
+    empty, even = (int(np.any([getattr(maps, name) for maps in found], axis=0).sum()) for name in ("empty", "even"))
     if empty:
         said += (
             f" {empty} of these images have a map that is zero everywhere: nothing there speaks for the label asked about. "
             "That is a finding, not a fault."
         )
+    if even:
+        said += f" {even} have evidence that is the same everywhere: no place is preferred."
     st.caption(said)
+
+
+def _other_place(view: gallery.View, rows: np.ndarray, maps, asked, look: Look) -> None:
+    """For feature maps before the ReLU: how much these heatmaps differ from those after it, on the images shown."""
+    from dataclasses import replace
+
+    from cifake_core.explanations import methods
+    from cifake_core.explanations.agreement import NEAR, agreement
+
+    if look.place != "raw" or look.method.split("@")[0] in methods.SLOW:
+        return
+    found = agreement(maps.heat, cached.maps_of(view.scores, rows, replace(asked, place="relu")).heat)
+    if not found.n:
+        return
+    r, same = found.correlation, found.same_place
+    st.caption(
+        f"**Before ReLU** is not where the paper takes feature maps. On {found.n} of these images the heatmaps of the two places correlate "
+        f"at {r.value:.2f} (median; 95 % interval {r.low:.2f} to {r.high:.2f}), and the hottest pixels lie within {NEAR} pixels in "
+        f"{100 * same.value:.0f} % of them."
+    )
 
 
 def large(view: gallery.View, row: int, look: Look) -> None:
@@ -86,6 +111,8 @@ def _map(view: gallery.View, row: int, image: np.ndarray, asked, look: Look) -> 
     right.image(overlay_picture(image, values, signed, look), caption="over the image", alt=f"the map for {spoken} over the image", **show)
     if maps.empty[0]:
         st.caption(f"No evidence: nothing here speaks for **{spoken}**. The map is zero everywhere.")
+    elif maps.even[0]:
+        st.caption(f"Evidence for **{spoken}**, the same everywhere: no place is preferred.")
     elif signed:
         st.caption(f"One end of the colours: what spoke for **{spoken}**; the other end: what spoke against it.")
     else:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from cifake_core.detectors import places
 from cifake_core.detectors.runs import Run
 from pages.shared import cached
 
@@ -23,6 +24,11 @@ PANES_OF_TWO = {
     "image | overlay": ("image", "overlay", "overlay 2"),
     "image | map | overlay": ("image", "map", "map 2", "overlay", "overlay 2"),
 }
+PLACES = {words: name for name, words in places.PLACES.items()}
+PLACES_HELP = (
+    "The paper's feature map is what the ReLU after a convolution lets through (so do the authors of Grad-CAM: `relu5_3` of VGG-16). Before the ReLU, "
+    "units that are off count as well, with their sign: the heatmap is another one, and its gradient stops where a unit is off."
+)
 PER_PAGE = {"overlay": 40, "image | overlay": 20, "image | map | overlay": 20}
 COLOUR_MAPS = ("viridis", "magma", "cividis", "inferno")  # overlay.COLOUR_MAPS and DIVERGING, without loading matplotlib
 DIVERGING = ("berlin", "managua", "coolwarm")
@@ -36,6 +42,7 @@ class Look:
     method: str
     layers: tuple[str, ...]
     target: str  # verdict, fake, real or both
+    place: str  # of the feature maps: relu (after the ReLU) or raw (before it); "" where no ReLU is concerned
     show: str  # a key of PANES
     opacity: float
     colour_map: str
@@ -62,7 +69,7 @@ class Look:
         from cifake_core.explanations.viewing import Question
 
         targets = ("fake", "real") if self.target == BOTH else (self.target,)
-        return [Question(self.method, self.layers, target) for target in targets]
+        return [Question(self.method, self.layers, target, self.place or "relu") for target in targets]
 
     def drawing(self, signed: bool) -> tuple[str, tuple[float, float]]:
         """(colour map, values of its first and last colour)."""
@@ -71,18 +78,19 @@ class Look:
         return (self.diverging if signed else self.colour_map), viewing.limits(signed, self.low, self.high)
 
     def said(self) -> str:
-        """ "Grad-CAM at convolutions.1, the verdict it gave": the settings in words, for captions."""
+        """ "Grad-CAM at convolutions.1, feature maps after ReLU, the verdict it gave": the settings in words, for captions."""
         from cifake_core.explanations import methods
 
         where = f" at {', '.join(self.layers)}" if methods.uses_layers(self.method) and self.layers else ""
-        return f"{methods.title(self.method)}{where}, {TARGETS[self.target]}"
+        taken = f", feature maps {place_words(self.place)}" if self.place else ""
+        return f"{methods.title(self.method)}{where}{taken}, {TARGETS[self.target]}"
 
 
 def look_bar(run: Run) -> Look:
     """The row of controls."""
     from cifake_core.explanations import methods
 
-    a, b, c, d, e, f = st.columns([2.5, 2.7, 3.2, 2.8, 2.1, 2.2], vertical_alignment="bottom")
+    a, b, c, g, d, e, f = st.columns([2.2, 2.5, 2.9, 2.1, 2.6, 1.7, 2.1], vertical_alignment="bottom")
     bound = {"bind": "query-params"}
     show = a.selectbox("Show", list(PANES), key="gradcam_show", **bound)
     titles = {methods.title(name): name for name in methods.names(untrained=True)}
@@ -94,6 +102,8 @@ def look_bar(run: Run) -> Look:
         help="Early layers see fine texture at full detail, late ones larger patterns on a coarser grid. Maps of several are averaged.",
         **bound,
     )  # fmt: skip
+    with g:
+        place = place_picker(run, "gradcam_place", disabled=not methods.uses_layers(method))
     target = d.selectbox(
         "Question", list(TARGETS.values()), key="gradcam_target",
         help="A map answers a question. For the verdict real it shows what lowered the probability of fake.", **bound,
@@ -103,7 +113,7 @@ def look_bar(run: Run) -> Look:
         colour_map, diverging, low, high, shared = _colours()
     asked = {shown: name for name, shown in TARGETS.items()}[target]
     names = tuple(layers[label] for label in chosen) if methods.uses_layers(method) else ()
-    return Look(method, names, asked, show, opacity, colour_map, diverging, low, high, shared)
+    return Look(method, names, asked, place, show, opacity, colour_map, diverging, low, high, shared)
 
 
 def _colours() -> tuple[str, str, float, float, bool]:
@@ -125,6 +135,19 @@ def _colours() -> tuple[str, str, float, float, bool]:
         "Methods whose maps have no common unit are scaled to each image.", **bound,
     )  # fmt: skip
     return colour_map, diverging, low, max(high, low + 0.01), scaling == "all images"
+
+
+def place_picker(run: Run, key: str, disabled: bool = False, both: bool = False) -> str:
+    """Where feature maps are taken, relu or raw (or both side by side), a choice in the link; "" where it makes no difference."""
+    differ = cached.has_relu(run) and not disabled
+    known = PLACES | ({"both side by side": places.BOTH} if both else {})
+    chosen = st.selectbox("Feature map", list(known), key=key, help=PLACES_HELP, disabled=not differ, bind="query-params")
+    return known[chosen] if differ else ""
+
+
+def place_words(place: str) -> str:
+    """ "after ReLU" for relu, "" where no ReLU is concerned."""
+    return places.PLACES.get(place, "")
 
 
 def layer_names(run: Run) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cifake_core.detectors.runs import Run
-from pages.look.maps.controls import layer_names
+from pages.look.maps.controls import layer_names, place_picker
 from pages.look.maps.entity_pictures import mask_quality, treatments
 from pages.look.maps.figures import intervals
 from pages.look.maps.mask_import import import_masks, sources
@@ -192,10 +192,12 @@ def _form(run: Run) -> None:
     n = d.number_input("Images", 0, 100_000, 0, 1000, key="gradcam_entity_n", help="0: all of the test split.")
     asked = tuple(titles[title] for title in chosen) or DEFAULT_METHODS
     layer = ",".join(layers[label] for label in where)
+    place = place_picker(run, "gradcam_entity_place", both=True)
     command = f"python -m cifake_core entity-test --run {run.id}"
     command += f" --masks {source}" if source != "auto" else ""
     command += f" --methods {','.join(asked)}" if asked != DEFAULT_METHODS else ""
     command += f" --layer {layer}" if layer else ""
     command += f" --n {n}" if n else ""
-    arguments = {"run_id": run.id, "masks": source, "methods": list(asked), "layer": layer or None, "n": int(n)}
+    command += f" --place {place}" if place not in ("", "relu") else ""
+    arguments = {"run_id": run.id, "masks": source, "methods": list(asked), "layer": layer or None, "n": int(n), "place": place or "relu"}
     launcher("entity-test", f"Entity or background, {run.topology}", arguments, command)

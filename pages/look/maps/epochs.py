@@ -9,13 +9,17 @@ from cifake_core.evaluation.evaluating import class_name
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.sprite import painted, png, sprite
 from cifake_core.store.workspace import Workspace
-from pages.look.maps.controls import COLOUR_MAPS
+from pages.look.maps.controls import COLOUR_MAPS, place_words
 from pages.look.maps.figures import trajectory
 from pages.shared.palette import colours
 from pages.shared.sheet import Tile, sheet
 
 COLUMNS = 8
 LABELS = ("real", "fake")
+BEFORE_RELU = (
+    "These heatmaps were recorded by an earlier version, which took feature maps before the ReLU, not after it as the paper does. They "
+    "cannot be made again, because the weights of past epochs are not kept; train the network again to see them after the ReLU."
+)
 
 
 def epochs(run: Run) -> None:
@@ -27,11 +31,11 @@ def epochs(run: Run) -> None:
             icon=":material/history:",
         )
         return
-    _show(probe, part)
+    _show(probe, part, run.topology)
 
 
 @st.fragment
-def _show(probe, part) -> None:
+def _show(probe, part, topology: str) -> None:
     a, b, c = st.columns([5, 2, 2], vertical_alignment="bottom")
     last = int(probe.epochs[-1])
     epoch = a.slider("Epoch", 1, max(last, 2), last, key="gradcam_epoch", bind="query-params") if last > 1 else 1
@@ -49,8 +53,12 @@ def _show(probe, part) -> None:
         _through_all(probe, part, rows, int(there[number - 1]), at, colour_map, opacity)
     with left:
         _tiles(probe, part, rows, there, at, colour_map, opacity, number)
+        before = probe.taken_before(at + 1, topology)
+        if before:
+            st.warning(BEFORE_RELU, icon=":material/history:")
+        place = place_words("raw" if before else probe.places[at])
         st.caption(
-            f"Grad-CAM at {probe.layer}, for the verdict of that epoch; the same images for every network trained on this image set. "
+            f"Grad-CAM at {probe.layer}{f', feature maps {place}' if place else ''}, for the verdict of that epoch; the same images for every network trained on this image set. "
             "Below each: the probability of fake. The bar's left half is the truth, the right half the verdict."
         )
 
@@ -101,14 +109,16 @@ def _through_all(probe, part, rows: np.ndarray, place: int, at: int, colour_map:
         [{"epoch": int(e), "probability": float(p)} for e, p in zip(probe.epochs, probe.probabilities[:, place], strict=True)], at + 1
     )
     image = part.pixels[rows[place]].transpose(1, 2, 0)
-    maps = [overlay(image, _grown(probe.heat[e, place]), opacity, 2, colour_map) for e in range(len(probe.epochs))]
+    alike = np.flatnonzero(probe.alike(at + 1))  # maps taken elsewhere are not shown beside these
+    maps = [overlay(image, _grown(probe.heat[e, place]), opacity, 2, colour_map) for e in alike]
+    which = "1, 2, 3 …" if len(alike) == len(probe.epochs) else ", ".join(str(probe.epochs[e]) for e in alike)
     across = min(5, len(maps))
     solid = [np.pad(one, ((0, 0), (0, 0), (0, 1)), constant_values=255) for one in maps]
     blank = np.zeros_like(solid[0])  # nothing there, in light and dark: transparent
     lines = [np.concatenate((solid[i : i + across] + [blank] * across)[:across], axis=1) for i in range(0, len(maps), across)]
     st.image(
-        png(np.concatenate(lines)), output_format="PNG", width="stretch", caption="its map after epoch 1, 2, 3 …, line by line",
-        alt="the map over the image after each epoch, from the first to the last",
+        png(np.concatenate(lines)), output_format="PNG", width="stretch", caption=f"its map after epoch {which}, line by line",
+        alt=f"the map over the image after epochs {which}",
     )  # fmt: skip
 
 

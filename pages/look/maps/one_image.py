@@ -6,7 +6,7 @@ import streamlit as st
 from cifake_core.evaluation.evaluating import class_name
 from cifake_core.images.sprite import png
 from pages.look.maps.browse import LABELS, large
-from pages.look.maps.controls import BOTH, Look, layer_names
+from pages.look.maps.controls import BOTH, Look, layer_names, place_words
 from pages.look.maps.figures import curve_chart
 from pages.look.maps.pictures import map_picture, overlay_picture
 from pages.shared import cached, gallery
@@ -63,9 +63,9 @@ def _the_image(view: gallery.View, row: int) -> None:
 def _sheet(view: gallery.View, row: int, asked: dict[str, str], target: str, look: Look) -> None:
     """`asked`: titles → methods."""
     layers = layer_names(view.scores.run)
-    cells = cached.sheet_of(view.scores, row, tuple(asked.values()), tuple(layers.values()), target)
+    cells = cached.sheet_of(view.scores, row, tuple(asked.values()), tuple(layers.values()), target, look.place or "relu")
     spoken = LABELS[cells[0].explained]
-    st.markdown(f"What speaks for **{spoken}** in this image, by method and layer")
+    st.markdown(f"What speaks for **{spoken}** in this image, by method and layer{f', feature maps {place_words(look.place)}' if look.place else ''}")
     for name, method in asked.items():
         _line(view, row, name, [cell for cell in cells if cell.method == method], layers, look)
     _curves(cells, layers)
@@ -80,7 +80,7 @@ def _line(view: gallery.View, row: int, name: str, cells: list, layers: dict[str
         with column, st.container(gap="xsmall"):
             pair = _pair(image, cell, look)
             st.image(pair, output_format="PNG", width="stretch", alt=f"{name} at {where}: the map, and the map over the image")
-            said = "no evidence" if cell.empty else f"↓ {cell.curves.deletion_area:.2f} · ↑ {cell.curves.insertion_area:.2f}"
+            said = "no evidence" if cell.empty else "evenly everywhere" if cell.even else f"↓ {cell.curves.deletion_area:.2f} · ↑ {cell.curves.insertion_area:.2f}"
             st.caption(f"{where}: {said}")
 
 

@@ -35,10 +35,10 @@ def scaling_said(view: View, maps, asked, look: Look) -> str:
     from cifake_core.explanations import viewing
 
     if not look.shared:
-        return "each map is scaled to its own strongest place"
+        return "each map is scaled from its own weakest to its own strongest place"
     found = viewing.strongest_of(cached.kept_of(view.scores, asked), maps)
     if found is None:
-        return "this method's maps have no common unit, so each is scaled to its own strongest place"
+        return "this method's maps have no common unit, so each is scaled from its own weakest to its own strongest place"
     whom = "of all images" if found[1] else "of the images on this page (compute all maps to share one scale)"
     return f"all maps share one scale, full at the 99th percentile {whom}"
 

@@ -39,5 +39,6 @@ def submit(scores: Scored, questions: list) -> None:
     with shown_errors():
         for asked in questions:
             title = f"{methods.title(asked.method)} of {scores.run.topology}, {len(scores):,} images, target {asked.target}"
+            title += ", before ReLU" if asked.place == "raw" and methods.uses_layers(asked.method) else ""
             queue.submit(Workspace.current(), "explain", viewing.precomputable(scores.run, asked, scores.split), title=title)
             st.toast(f"{literal(title)}: it runs on, also when this tab is closed.", icon=":material/bolt:")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from cifake_core.detectors.places import BEFORE_RELU, recorded_place
 from cifake_core.detectors.runs import Run
 from cifake_core.jobs import queue
 from cifake_core.store.studies import is_current
@@ -13,17 +14,41 @@ from pages.shared.jobs_panel import jobs_panel, known_jobs, moving
 
 
 def chosen_study(kind: str, run: Run, describe: Callable[[dict], str]) -> dict | None:
-    """The result that is shown: the newest of this run, or the one picked where there are several."""
+    """The result that is shown: the newest of this run with feature maps after the ReLU, or the one picked where there are
+    several; and a sentence where its feature maps were taken before it.
+    """
     from cifake_core.explanations import studies
 
     every = studies.studies(Workspace.current(), kind, run.id)
     found = [study for study in every if is_current(kind, study)]
     _left_out(len(every) - len(found))
-    if len(found) < 2:
-        return found[0] if found else None
-    named = {f"{describe(study)} · {study['created_at'][:16].replace('T', ' ')}": study for study in found}
-    label = st.selectbox("Result", list(named), key=f"gradcam_{kind}_result", bind="query-params")
-    return named[label]
+    found.sort(key=lambda study: recorded_place(study, run.topology) == BEFORE_RELU)  # a stable sort: newest first among equals
+    chosen = found[0] if found else None
+    if len(found) > 1:
+        named = {f"{_described(study, run, describe)} · {study['created_at'][:16].replace('T', ' ')}": study for study in found}
+        chosen = named[st.selectbox("Result", list(named), key=f"gradcam_{kind}_result", bind="query-params")]
+    if chosen is not None:
+        taken_before(chosen, run)
+    return chosen
+
+
+def _described(study: dict, run: Run, describe: Callable[[dict], str]) -> str:
+    before = recorded_place(study, run.topology) == BEFORE_RELU
+    return describe(study) + (", before ReLU" if before else "")
+
+
+def taken_before(study: dict, run: Run) -> None:
+    """A sentence above results whose feature maps were taken before the ReLU; nothing above all others."""
+    if recorded_place(study, run.topology) != BEFORE_RELU:
+        return
+    if "feature_map" in study:
+        st.info("These heatmaps are of feature maps **before ReLU**, as asked for; the paper takes them after it.", icon=":material/info:")
+    else:
+        st.warning(
+            "This result is of an earlier version, which took feature maps **before ReLU**, not after it as the paper does. "
+            "Measure again; the two are not comparable.",
+            icon=":material/history:",
+        )
 
 
 def _left_out(results: int) -> None:

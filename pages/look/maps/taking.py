@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from pages.look.maps.controls import Look
+from pages.look.maps.controls import Look, place_words
 from pages.look.maps.pictures import values_of
 from pages.shared import cached, gallery
 from pages.shared.pickers import run_label
@@ -14,7 +14,7 @@ MOST_KEPT = 5000
 
 def buttons(view: gallery.View, rows: np.ndarray, on_page: np.ndarray, look: Look) -> None:
     """Two buttons; the files are made when asked for."""
-    name = f"{view.scores.run.id}-{look.method}-{look.target}"
+    name = f"{view.scores.run.id}-{look.method}-{look.target}{'-before-relu' if look.place == 'raw' else ''}"
     most = MOST_KEPT if all(cached.kept_of(view.scores, asked) for asked in look.questions()) else MOST_COMPUTED
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
@@ -57,6 +57,7 @@ def settings(view: gallery.View, look: Look) -> dict:
         "split": view.scores.split,
         "method": look.method,
         "layers": list(look.layers),
+        "feature_map": place_words(look.place) if look.place else None,
         "target": look.target,
         "scaled_to": "all images" if look.shared else "each image",
         "range": [look.low, look.high],

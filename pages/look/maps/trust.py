@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from cifake_core.detectors.runs import Run
-from pages.look.maps.controls import layer_names
+from pages.look.maps.controls import layer_names, place_picker
 from pages.look.maps.figures import curve_chart, intervals
 from pages.look.maps.studying import chosen_study, launcher, number, under_way
 from pages.shared.guard import literal
@@ -150,8 +150,10 @@ def _form(run: Run) -> None:
     n = c.number_input("Images", 20, 20_000, 1000, 20, key="gradcam_trust_n", help="Half real, half fake. Intervals shrink with the root of this number. Slow methods take 300 of them.")
     asked = tuple(titles[title] for title in chosen) or DEFAULT_METHODS
     names = tuple(layers[label] for label in where)
+    place = place_picker(run, "gradcam_trust_place", both=True)
     command = f"python -m cifake_core trust --run {run.id} --n {n}"
     command += f" --methods {','.join(asked)}" if asked != DEFAULT_METHODS else ""
     command += f" --layers {','.join(names)}" if names else ""
-    arguments = {"run_id": run.id, "methods": list(asked), "layers": list(names), "n": int(n)}
+    command += f" --place {place}" if place not in ("", "relu") else ""
+    arguments = {"run_id": run.id, "methods": list(asked), "layers": list(names), "n": int(n), "place": place or "relu"}
     launcher("trust", f"Trust in maps of {run.topology}, {n} images", arguments, command)

@@ -53,7 +53,12 @@ def _map(view: View, row: int) -> None:
     image = view.scores.pixels[row].transpose(1, 2, 0)
     picture = overlay.overlay(image, viewing.values(maps)[0], 0.5)
     st.image(png(picture), width="stretch", output_format="PNG", alt=f"where the network looked for {spoken}, over the image")
-    st.caption(f"Nothing here speaks for **{spoken}**: the map is zero everywhere." if maps.empty[0] else f"Bright: what spoke for **{spoken}**.")
+    if maps.empty[0]:
+        st.caption(f"Nothing here speaks for **{spoken}**: the map is zero everywhere.")
+    elif maps.even[0]:
+        st.caption(f"Evidence for **{spoken}**, the same everywhere: no place is preferred.")
+    else:
+        st.caption(f"Bright: what spoke for **{spoken}**.")
 
 
 def more(view: View, row: int) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from cifake_core.images.sprite import png
+from pages.look.maps.controls import place_words
 from pages.look.trial import saying
 from pages.look.trial.asking import Question
 from pages.shared.guard import literal
@@ -49,7 +50,10 @@ def _verdict(asked: Question, result) -> None:
     )
     if not result.heat.any():
         st.caption(f"No evidence: the map is zero everywhere; in this layer nothing speaks for {spoken}.")
-    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}. {saying.calibration(asked)} {saying.seeds(verdict.evidence.spread)}")
+    elif result.maps.even[0]:
+        st.caption(f"Evidence for {spoken}, the same everywhere: no place is preferred.")
+    taken = f", feature map {place_words(result.maps.place)}" if result.maps.place else ""
+    st.caption(f"{methods.title(asked.method)}, {result.maps.layer}{taken}. {saying.calibration(asked)} {saying.seeds(verdict.evidence.spread)}")
     st.caption(saying.domain(verdict))
 
 
