@@ -391,13 +391,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--check", action="store_true", help="only look whether every entry fits the code; runs no test"
     )
+    parser.add_argument("--lists", type=Path, default=LISTS, help="folder of the lists")
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file of the outcomes")
     return parser.parse_args()
 
 
 def main() -> int:
     options = arguments()
-    entries = load()
+    entries = load(options.lists)
     known = {name for entry in entries for name in (entry.area, entry.id)}
     if unknown := set(options.which) - known:
         print(f"There is no area and no mutation called {', '.join(sorted(unknown))}.")
