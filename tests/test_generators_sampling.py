@@ -131,6 +131,14 @@ def test_a_pipeline_of_classes_is_asked_by_its_own_numbers(monkeypatch):
     assert given["all"] == ("pipeline", [281, 207], [11, 12], 7, 3.5, None)
 
 
+def test_classes_are_numbered_as_the_model_knows_them_and_unknown_ones_refused():
+    knows = SimpleNamespace(labels={"cat": 281, "dog": 207})
+    assert pipelines.class_ids(CLASSES, knows, ("dog", "cat")) == {"dog": 207, "cat": 281}
+    with pytest.raises(BadInput, match="does not know the class 'truck'"):
+        pipelines.class_ids(CLASSES, knows, ("cat", "truck"))
+    assert pipelines.class_ids(CLASSES, SimpleNamespace(labels=None), ("truck",)) == {"truck": 9}
+
+
 def painter_of(pictures, manner):
     """A painter without a pipeline, whose engine draws `pictures(requests)`, uint8 (N, H, W, 3)."""
     painter = object.__new__(painting.Painter)
@@ -170,6 +178,18 @@ def test_a_picture_of_the_right_size_is_not_resized_and_one_that_is_not_square_l
 
 def noisy(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+
+
+def test_a_short_batch_is_filled_up_so_that_an_image_never_depends_on_how_many_stand_beside_it():
+    asked = []
+
+    def pictures(requests):
+        asked.append([request.seed for request in requests])
+        return np.stack([noisy(request.seed) for request in requests])
+
+    painted = painter_of(pictures, Manner(5, 2.0)).paint([Request("cat", 4, 99, "a cat"), *REQUESTS])
+    assert asked == [[99, 11], [12, 12]]
+    assert [one.data for one in painted] == [codec.encode_jpeg(noisy(seed)) for seed in (99, 11, 12)]
 
 
 def test_a_repainted_image_stands_in_its_old_place_of_the_batch():
@@ -226,6 +246,18 @@ def test_every_image_of_a_plan_has_the_seed_of_its_set_class_and_number_and_a_pr
     assert [one.prompt for one in asked] == [load_recipe("cifake").prompt(one.class_name, one.seed) for one in asked]
     assert {one.prompt for one in plan.requests(CLASSES)} == {""}
     assert {one.seed for one in asked} != {one.seed for one in replace(plan, seed=6).requests(WORDS)}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_was_made_is_stored_as_fakes_of_its_class_and_split_with_what_made_it(split):
+    plan = Generate("x", "mine", 1, ("cat", "truck"), split=split)
+    made = [{"class": word, "index": 7, "prompt": "", "seed": 50 + n, "original_size": [64, 48]} for n, word in enumerate(("cat", "truck"))]
+    shards = SimpleNamespace(rows=lambda: [{"data": b"jpeg", "original": None, "provenance": one} for one in made])
+    rows = list(plan._rows(shards, CLASSES, None))
+    assert [(row.label, row.class_label, row.split, row.seed) for row in rows] == [(1, 3, split, 50), (1, 9, split, 51)]
+    assert [(row.generator, row.data, row.path) for row in rows] == [("mine", b"jpeg", "cat-00007.jpg"), ("mine", b"jpeg", "truck-00007.jpg")]
+    assert rows[0].provenance == made[0]
+    assert (rows[0].original.width, rows[0].original.height) == (64, 48)
 
 
 @pytest.mark.parametrize(
