@@ -286,6 +286,12 @@ def test_a_raw_cost_decides_nothing_and_is_told_by_label():
     assert "alone" not in entity_words.verdict(result_of())["sentences"]["pieces"]
 
 
+def test_the_excess_is_told_for_both_treatments_and_nought_has_no_minus():
+    said = entity_words.verdict(result_of(pieces=(UP, of(-0.104, 0.1), DOWN)))["sentences"]["pieces"]
+    assert said.count("+0.30 (+0.20 to +0.40) (reals +0.00 (−0.10 to +0.10), fakes −0.30 (−0.40 to −0.20))") == 2
+    assert "is not explained by place, and" in said
+
+
 def test_maps_lean_only_if_area_random_and_another_s_mask_beyond_random_agree():
     assert entity_words.verdict(result_of())["leans"]["maps"] == "entity"
     for which in range(3):

@@ -103,14 +103,20 @@ def _agreed(sides: list[int | None]) -> str | None:
 
 
 def _said_of_pieces(result: dict, leans: dict) -> str:
-    flat = next(row for row in result["equal"] if row["treatment"] == "mean")
-    apart = ", ".join(f"{label}s {_signed(flat['excess_over_permuted'].get(label))}" for label in LABELS)
+    flat, blurred = (next(row for row in result["equal"] if row["treatment"] == treatment) for treatment in LOOKED_AT)
     return (
         f"of equally large pieces, one of the entity costs {_signed(flat['entity_costs_more_logit']['all'])} logits more than one of "
-        f"the background when flattened{_raw_by_label(flat['entity_costs_more_logit'])}; with the mask of another image of its class and label it is "
-        f"{_signed(flat['permuted_costs_more_logit']['all'])}, so {_signed(flat['excess_over_permuted']['all'])} is not explained by place "
-        f"({apart}): {_follows_from_pieces(leans)}"
+        f"the background when flattened{_raw_by_label(flat['entity_costs_more_logit'])}; with the mask of another image of its class and "
+        f"label it is {_signed(flat['permuted_costs_more_logit']['all'])}, so {_excess(flat)} is not explained by place, and "
+        f"{_excess(blurred)} when blurred: {_follows_from_pieces(leans)}"
     )
+
+
+def _excess(row: dict) -> str:
+    """The excess over another image's mask, of all images and of each label."""
+    excess = row["excess_over_permuted"]
+    apart = ", ".join(f"{label}s {_signed(excess.get(label))}" for label in LABELS)
+    return f"{_signed(excess['all'])} ({apart})"
 
 
 def _raw_by_label(cost: dict) -> str:
@@ -267,7 +273,8 @@ def _plain(estimate: dict) -> str:
 def _signed(estimate: dict | None) -> str:
     if estimate is None or estimate["value"] is None:
         return "undefined"
-    return f"{estimate['value']:+.2f} ({estimate['low']:+.2f} to {estimate['high']:+.2f})".replace("-", "−")
+    value, low, high = (round(estimate[name], 2) + 0.0 for name in ("value", "low", "high"))  # + 0: no "−0.00"
+    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
 
 
 def _percent(estimate: dict | None) -> str:
@@ -279,4 +286,5 @@ def _percent(estimate: dict | None) -> str:
 def _points(estimate: dict) -> str:
     if estimate["value"] is None:
         return "undefined"
-    return f"{100 * estimate['value']:+.1f} points ({100 * estimate['low']:+.1f} to {100 * estimate['high']:+.1f})".replace("-", "−")
+    value, low, high = (round(100 * estimate[name], 1) + 0.0 for name in ("value", "low", "high"))
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})".replace("-", "−")

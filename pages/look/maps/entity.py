@@ -136,12 +136,12 @@ def _alone(result: dict) -> None:
     st.subheader("2 · Is the signal in the entity?", anchor="alone")
     rows = []
     for row in result["alone"]:
-        rows.append({"name": f"{row['region']} alone", "series": "the region", **row["auc"]})
-        rows.append({"name": f"{row['region']} alone", "series": "the same with another image's mask", **row["controls"]["permuted"]})
+        rows.append({"name": f"{row['region']} alone", "series": "own mask", **row["auc"]})
+        rows.append({"name": f"{row['region']} alone", "series": "another's mask", **row["controls"]["permuted"]})
     rows += [{"name": row["meaning"], "series": "floor", **row["auc"]} for row in result["floor"]]
     intervals(rows, "AUC, fakes against reals", "AUC of the entity alone and the background alone beside their controls.", form=".2f")
     st.caption(
-        "Alone: the other region is one flat colour. An image of two flat colours still shows the outline of its entity, so .5 is not where information begins: the floor is. "
+        "Alone: the other region is one flat colour. An image of two flat colours still shows colours and the outline of its entity, so the entity alone is held against that floor, not against .5. "
         f"{literal(result['sentences']['alone'])}"
     )
 
@@ -169,7 +169,7 @@ def _swap(result: dict) -> None:
     rows = [
         {"name": f"{label} entities", "series": series, **values[label]}
         for label in ("real", "fake")
-        for series, values in (("untouched", result["accuracy"]), ("another background of the same label", swap["accuracy_same_label"]), ("one of the other label", swap["follows_entity"]))
+        for series, values in (("untouched", result["accuracy"]), ("same label behind", swap["accuracy_same_label"]), ("other label behind", swap["follows_entity"]))
     ]
     intervals(rows, "verdicts that agree with the entity's label", "Agreement with the entity's label untouched, before a background of the same and of the other label.")
     st.caption(literal(result["sentences"]["swap"]))

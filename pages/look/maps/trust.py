@@ -128,7 +128,7 @@ def _table(result: dict) -> None:
             **{MEASURES[name].title + {1: " ↑", -1: " ↓", 0: ""}[MEASURES[name].better]: number(row["measures"].get(name)) for name in shown},
             "no evidence": row["empty"],
         }
-        for row in sorted(result["rows"], key=lambda row: (row["layer"], row["feature_map"], row["standing"] != "baseline"))
+        for row in sorted(result["rows"], key=lambda row: (row["layer"], row["feature_map"] == "raw", row["standing"] != "baseline"))
     ]
     st.dataframe(pd.DataFrame(lines), hide_index=True, width="stretch", key="gradcam_trust_table")
     meanings = " ".join(f"**{MEASURES[name].title}**: {MEASURES[name].meaning}" for name in shown)
