@@ -197,19 +197,24 @@ def _points(estimate: dict) -> str:
 def _with(estimate: dict, form: str, scale: float = 1, unit: str = "") -> str:
     if estimate["value"] is None:
         return "–"
-    value, low, high = (f"{scale * estimate[name]:{form}}".replace("-", "−") for name in ("value", "low", "high"))
+    value, low, high = (_formed(scale * estimate[name], form) for name in ("value", "low", "high"))
     return f"{value}{unit} ({low} – {high})"
 
 
+def _formed(number: float, form: str) -> str:
+    """A number with a true minus, and none before nought."""
+    return f"{round(number, int(form[-2])) + 0.0:{form}}".replace("-", "−")
+
+
 def _bare(estimate: dict) -> str:
-    return "–" if estimate["value"] is None else f"{estimate['value']:.2f}".replace("-", "−")
+    return "–" if estimate["value"] is None else _formed(estimate["value"], ".2f")
 
 
 def _gain(gain: dict | None) -> str:
     if not gain or gain["value"] is None:
         return "–"
     shown = "*" if gain["p_holm"] < trust_words.LEVEL else ""
-    return f"{gain['value']:+.3f}{shown}".replace("-", "−")
+    return _formed(gain["value"], "+.3f") + shown
 
 
 if __name__ == "__main__":
