@@ -90,7 +90,7 @@ def look_bar(run: Run) -> Look:
     """The row of controls."""
     from cifake_core.explanations import methods
 
-    a, b, c, g, d, e, f = st.columns([2.2, 2.5, 2.9, 2.1, 2.6, 1.7, 2.1], vertical_alignment="bottom")
+    a, b, c, g, d, e, f = st.columns([2.0, 2.3, 2.9, 2.5, 2.4, 1.4, 2.2], vertical_alignment="bottom")
     bound = {"bind": "query-params"}
     show = a.selectbox("Show", list(PANES), key="gradcam_show", **bound)
     titles = {methods.title(name): name for name in methods.names(untrained=True)}

@@ -47,15 +47,15 @@ def _show(probe, part, topology: str) -> None:
     truth = part.labels[rows[there]]
     right = ((probe.probabilities[at, there] >= 0.5) == (truth == 1)).sum()
     st.markdown(f"After epoch **{at + 1}** of {last}: **{right}** of {len(there)} of these validation images are told right.")
+    before = probe.taken_before(at + 1, topology)
+    if before:
+        st.warning(BEFORE_RELU, icon=":material/history:")
     left, beside = st.columns([12, 6], gap="medium")
     with beside:
         number = _number(len(there))
         _through_all(probe, part, rows, int(there[number - 1]), at, colour_map, opacity)
     with left:
         _tiles(probe, part, rows, there, at, colour_map, opacity, number)
-        before = probe.taken_before(at + 1, topology)
-        if before:
-            st.warning(BEFORE_RELU, icon=":material/history:")
         place = place_words("raw" if before else probe.places[at])
         st.caption(
             f"Grad-CAM at {probe.layer}{f', feature maps {place}' if place else ''}, for the verdict of that epoch; the same images for every network trained on this image set. "
