@@ -117,3 +117,66 @@ def as_hub_cache(folder: Path, cache: Path, model: str = "someone/tiny", commit:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(os.path.relpath(blob, link.parent))
     return home
+
+
+def as_single_file(folder: Path, file: Path) -> Path:
+    """The weights of `tiny_stable_diffusion` in one file, under the names Stable Diffusion's own code gives them."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = {}
+    for part, rename, begins in (
+        ("unet", _unet_name, "model.diffusion_model."), ("vae", _vae_name, "first_stage_model."), ("text_encoder", str, "cond_stage_model.transformer."),
+    ):  # fmt: skip
+        for name, tensor in load_file(next((folder / part).glob("*.safetensors"))).items():
+            if part == "text_encoder" and not name.startswith("text_model."):
+                name = f"text_model.{name}"
+            convolved = part == "vae" and ".attentions." in name and "group_norm" not in name and name.endswith("weight")
+            tensors[begins + rename(name)] = (tensor[:, :, None, None] if convolved else tensor).contiguous()
+    save_file(tensors, file)
+    return file
+
+
+_RESNET = (
+    ("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"), ("norm2", "out_layers.0"), ("conv2", "out_layers.3"),
+    ("conv_shortcut", "skip_connection"),
+)  # fmt: skip
+_UNET = (  # two levels of one layer each
+    ("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2"), ("conv_in", "input_blocks.0.0"),
+    ("conv_norm_out", "out.0"), ("conv_out", "out.2"),
+    ("down_blocks.0.resnets.0", "input_blocks.1.0"), ("down_blocks.0.downsamplers.0.conv", "input_blocks.2.0.op"),
+    ("down_blocks.1.resnets.0", "input_blocks.3.0"), ("down_blocks.1.attentions.0", "input_blocks.3.1"),
+    ("mid_block.resnets.0", "middle_block.0"), ("mid_block.attentions.0", "middle_block.1"), ("mid_block.resnets.1", "middle_block.2"),
+    ("up_blocks.0.resnets.0", "output_blocks.0.0"), ("up_blocks.0.attentions.0", "output_blocks.0.1"),
+    ("up_blocks.0.resnets.1", "output_blocks.1.0"), ("up_blocks.0.attentions.1", "output_blocks.1.1"),
+    ("up_blocks.0.upsamplers.0.conv", "output_blocks.1.2.conv"),
+    ("up_blocks.1.resnets.0", "output_blocks.2.0"), ("up_blocks.1.resnets.1", "output_blocks.3.0"),
+)  # fmt: skip
+_ATTENTION = (("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out"))
+
+
+def _unet_name(name: str) -> str:
+    for ours, theirs in _UNET:
+        if name.startswith(f"{ours}."):
+            rest = name.removeprefix(ours)
+            if ".resnets." in ours:
+                rest = next(f".{new}{rest.removeprefix(f'.{old}')}" for old, new in _RESNET if rest.startswith(f".{old}."))
+            return theirs + rest
+    raise AssertionError(name)
+
+
+def _vae_name(name: str) -> str:
+    """Four levels: the decoder counts them from the other end."""
+    side, _, rest = name.partition(".")
+    parts = rest.split(".")
+    if parts[0] in ("down_blocks", "up_blocks"):
+        level = int(parts[1]) if parts[0] == "down_blocks" else 3 - int(parts[1])
+        way = parts[0].removesuffix("_blocks")
+        if parts[2] == "resnets":
+            return f"{side}.{way}.{level}.block.{parts[3]}.{'.'.join(parts[4:]).replace('conv_shortcut', 'nin_shortcut')}"
+        return f"{side}.{way}.{level}.{way}sample.{'.'.join(parts[4:])}"
+    if parts[0] == "mid_block":
+        if parts[1] == "resnets":
+            return f"{side}.mid.block_{int(parts[2]) + 1}.{'.'.join(parts[3:])}"
+        inner = ".".join(parts[3:])
+        return f"{side}.mid.attn_1." + next(new + inner.removeprefix(old) for old, new in _ATTENTION if inner.startswith(f"{old}."))
+    return name.replace("conv_norm_out", "norm_out")

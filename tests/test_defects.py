@@ -161,6 +161,8 @@ def test_when_memory_runs_out_while_drawing_again_every_image_still_comes_out_on
     assert result["images"] == 4
     assert calls == [4, 4, 2, 2]
     assert [len(made.get("rejected", ())) for made in records] == [1, 1, 1, 0]
+    again = {made["seed"] for made in records if made.get("rejected")}
+    assert again == {redraw_seed(seed, 1) for seed in first}  # none of them missed its turn
 
 
 def test_flat_is_below_two_levels_in_every_channel_after_shrinking():

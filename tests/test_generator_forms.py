@@ -16,7 +16,7 @@ from cifake_core.generators.recipe import image_seed
 from cifake_core.images.image_set import ImageSet
 from cifake_core.step import Context
 from cifake_core.store import artifacts
-from tests.generator_models import as_hub_cache, tiny_stable_diffusion, tiny_unconditional
+from tests.generator_models import as_hub_cache, as_single_file, tiny_stable_diffusion, tiny_unconditional
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -196,6 +196,16 @@ def test_a_single_file_is_identified_by_its_weights_and_its_configuration_only(w
     assert pipelines.find(workspace, str(file)).revision == source.revision
     checkpoint(file, *WHOLE, "another")
     assert pipelines.find(workspace, str(file)).revision != source.revision
+
+
+def test_a_single_file_with_its_configuration_makes_the_images_of_the_folder_without_a_network(workspace, stable_diffusion, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("asked the network"))
+    file = as_single_file(stable_diffusion, tmp_path / "model.safetensors")
+    shutil.copytree(stable_diffusion, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+    assert (pixels_of(workspace, file, "single") == pixels_of(workspace, stable_diffusion, "folder")).all()
+    assert ImageSet.open(workspace, "single").record["generators"] == {"model.safetensors": 2}
 
 
 def test_a_single_file_of_another_pipeline_is_refused(workspace, tmp_path):
