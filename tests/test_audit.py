@@ -344,15 +344,15 @@ def audited(workspace, name: str, rows: list[NewImage]) -> dict:
 def test_fakes_of_one_size_among_reals_of_many_are_told_by_size_alone(workspace):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
-    rows = photographs([(64, 64)] * 40, 1) + photographs([(50 + i, 40 + i) for i in range(40)], 0, exif=exif)
+    rows = photographs([(64, 64)] * 40, 1) + photographs([(side, side) for side in range(44, 85) if side != 64], 0, exif=exif)  # on both sides of it: no line parts them
     found = audited(workspace, "given-away", rows)
     sizes = found["originals"]
     assert sizes["meaning"].startswith("All fakes were 64 × 64 before anything was shrunk, but none of the reals: the original size gives the label away.")
     assert sizes["known"] == {"real": 40, "fake": 40}
     assert sizes["different_sizes"] == {"real": 40, "fake": 1}
-    assert sizes["sizes"][-1] == {"size": "64 × 64", "real": 0, "fake": 40, "share_real": 0.0, "share_fake": 1.0}
+    assert sizes["sizes"][0] == {"size": "64 × 64", "real": 0, "fake": 40, "share_real": 0.0, "share_fake": 1.0}
     assert sizes["shrinking"]["fake"] == {"shrunk": 1.0, "enlarged": 0.0, "cropped": 0.0, "factor_median": 2.0, "factor_quartiles": [2.0, 2.0]}
-    assert sizes["shrinking"]["real"]["cropped"] == 1.0
+    assert sizes["shrinking"]["real"]["cropped"] == 0.0
     assert "Files give the label away" in sizes["metadata_meaning"]
     told = found["baselines"]["sizes"]
     assert told["accuracy"]["value"] == 1.0
@@ -366,6 +366,7 @@ def test_equal_sizes_tell_nothing_and_the_sentence_says_so(workspace):
     found = audited(workspace, "even", photographs(sizes, 0) + photographs(sizes, 1))
     assert found["originals"]["meaning"] == "Reals and fakes had the same sizes before anything was shrunk, in much the same shares: no single size tells them apart."
     assert found["originals"]["aspects"][0]["aspect"] == "1 : 1"
+    assert found["originals"]["shrinking"]["real"]["cropped"] == 0.5
     assert {row["aspect"] for row in found["originals"]["aspects"]} == {"1 : 1", "8 : 5"}
     assert "no leak here" in found["baselines"]["sizes"]["meaning"]
     assert "no format gives the label away" in found["originals"]["metadata_meaning"]

@@ -23,7 +23,7 @@ asked = bool(st.query_params.get("data_path"))  # a link to a preview
 with st.expander("Import images", icon=":material/add_photo_alternate:", expanded=empty or asked, key="data_import", on_change="rerun") as importing:
     if importing.open:
         import_form()
-jobs_panel("data", kinds=frozenset({"import"}), finished=1)
+jobs_panel("data", kinds=frozenset({"import", "export"}), finished=1)
 
 with shown_errors():
     if not empty:

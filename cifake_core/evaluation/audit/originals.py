@@ -65,10 +65,10 @@ def _aspects(found: pd.DataFrame) -> pd.Series:
 
 
 def _listed(name: str, values: dict[str, pd.Series]) -> list[dict]:
-    """The most frequent values of either label, with how often both have them."""
+    """The most frequent values of either label, with how often both have them; those that differ most first."""
     counts = {word: found.value_counts() for word, found in values.items()}
     listed = dict.fromkeys(value for found in counts.values() for value in found.head(LISTED).index)
-    return [
+    rows = [
         {
             name: value,
             **{word: int(found.get(value, 0)) for word, found in counts.items()},
@@ -76,6 +76,7 @@ def _listed(name: str, values: dict[str, pd.Series]) -> list[dict]:
         }
         for value in listed
     ]
+    return sorted(rows, key=lambda row: -abs(row["share_real"] - row["share_fake"]))
 
 
 def _shrinking(found: pd.DataFrame) -> dict:

@@ -66,7 +66,7 @@ def exports(image_set: ImageSet) -> None:
     """One button a form: a download, or for a large set a job that writes the file into the workspace."""
     total = sum(image_set.record["rows"].values())
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Take it away**", width="content")
+        st.markdown("**Export**", width="content")
         for form, (label, icon, help) in _FORMS.items():
             lost = exporting.not_carried(image_set, form)
             help += f" Not in it: {', '.join(name.replace('_', ' ') for name in lost)}." if lost else ""

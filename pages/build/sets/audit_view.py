@@ -36,11 +36,11 @@ def audit(image_set: ImageSet) -> None:
             _duplicates(image_set, found)
             _spectrum(found)
             _balance(found)
+            _originals(found)
         with right:
             _nearly(image_set, found)
             _colour(found)
             _files(found)
-            _originals(found)
         st.code(f"python -m cifake_core audit --dataset {image_set.name} --json", language="bash", wrap_lines=True)
 
 

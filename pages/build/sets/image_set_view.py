@@ -5,6 +5,7 @@ import streamlit as st
 from cifake_core.images.image_set import ImageSet
 from cifake_core.images.importing import one_label_warning
 from cifake_core.store.workspace import Workspace
+from pages.build.generation.taking import exports
 from pages.build.sets.figures import FLAT, counts_figure
 from pages.build.sets.import_preview import account, on_page
 from pages.shared.guard import literal, shown_errors
@@ -35,6 +36,9 @@ def contents(image_set: ImageSet) -> None:
         _duplicates(image_set)
     with right:
         _provenance(image_set)
+    with st.expander("Export", icon=":material/download:", key="data_export", on_change="rerun") as export:
+        if export.open:
+            exports(image_set)
     if st.button("Delete this image set", icon=":material/delete:", type="tertiary", key="data_delete"):
         _confirm_deletion(image_set.name)
 

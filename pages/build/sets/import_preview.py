@@ -4,6 +4,7 @@ It draws a `preview.Preview` and gives the answers of its widgets; it reads no f
 """
 
 import re
+from collections.abc import Container
 
 import streamlit as st
 
@@ -29,14 +30,17 @@ _WIDGETS = (  # options of the command line, as sentences name them → what doe
 WORDS = {"real": REAL_TEXT, "fake": FAKE_TEXT}
 
 
-def summary(seen: Preview) -> None:
-    """Everything that was understood of the sources: warnings first, then counts, samples, conventions, the account."""
+def summary(seen: Preview, pictured: Container[str] = ()) -> None:
+    """Everything that was understood of the sources: warnings first, then counts, samples, conventions, the account.
+
+    `pictured`: names whose pictures stand on the page already.
+    """
     st.subheader("What was understood", anchor="preview")
     for warning in seen.warnings:
         st.warning(literal(on_page(warning)), icon=":material/warning:")
     sources = "; ".join(f"**{literal(one['name'])}**: {literal(one['kind'])}, {one['images']:,} pictures" for one in seen.sources)
     st.markdown(sources)
-    _labels(seen)
+    _labels(seen, pictured)
     left, right = st.columns(2, gap="large")
     with left:
         _counts(seen)
@@ -52,7 +56,7 @@ def account(told: dict, *, done: bool) -> None:
     if not told:
         return
     left = sum(entry["count"] for entry in told["left_out"].values())
-    verb = "imported" if done else "to be imported"
+    verb = "imported" if done else "to be imported, unless one turns out broken"
     st.markdown(f"Seen **{told['seen']:,}** files and rows: **{told['imported']:,}** {verb}, **{left:,}** left out.")
     rows = [
         {"left out because": reason, "how many": entry["count"], "for example": ", ".join(entry["examples"])}
@@ -62,7 +66,7 @@ def account(told: dict, *, done: bool) -> None:
         st.dataframe(rows, hide_index=True, width="stretch")
 
 
-def _labels(seen: Preview) -> None:
+def _labels(seen: Preview, pictured: Container[str]) -> None:
     """Each label with the names it goes by and four pictures of each name."""
     if not seen.counts:
         return
@@ -72,7 +76,7 @@ def _labels(seen: Preview) -> None:
             total = sum(counts[word] for counts in seen.counts.values())
             st.markdown(f"**{WORDS[word]}** · {total:,} pictures")
             for name, images in list(names.items())[:_MOST_NAMES]:
-                _named(name, images, seen.samples.get(name, []))
+                _named(name, images, [] if name in pictured else seen.samples.get(name, []))
             if len(names) > _MOST_NAMES:
                 st.caption(f"and {len(names) - _MOST_NAMES} more names")
 

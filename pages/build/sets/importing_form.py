@@ -116,7 +116,7 @@ def _look_and_import(sources: tuple[str, ...], way: str) -> None:
     open_names |= {name: seen.names[name]["images"] for name in (*step.real, *step.fake) if name in seen.names}  # sorted ones can be changed
     if open_names:
         import_preview.sort_names(seen, open_names)
-    import_preview.summary(seen)
+    import_preview.summary(seen, open_names)
     import_preview.open_questions(seen.questions)
     _launch(step, _suggested(sources), way, ready=not seen.questions)
 
