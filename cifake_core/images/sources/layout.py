@@ -159,7 +159,7 @@ class Folders:
         if label_word in _GENIMAGE and split_at is not None and split_at == at - 1 and split_at > 0 and self._is_genimage(folder, at):
             return split_at - 1
         if label_word in _FORENSYNTHS:
-            above = [d for d in free if d < at and (split_at is None or d > split_at)]
+            above = [d for d in free if self._common <= d < at and (split_at is None or d > split_at)]  # what holds everything made nothing
             if len(above) > 1 or (above and self._stands_beside_generators(folder, above[0])):
                 return above[0]
         return -1 if at >= 0 and is_generator(self.root, expected=label_word in (*_FORENSYNTHS, *_GENIMAGE)) else None

@@ -43,14 +43,14 @@ _NEUTRAL = frozenset((
     "pics", "picture", "pictures", "face", "faces", "people", "portrait", "portraits", "folder", "folders", "dir", "file", "files",
     "sample", "samples", "label", "labels", "class", "v", "x", "px", "jpg", "jpeg", "png", "by", "and", "the", "of", "made",
     "created", "content", "small", "large", "full", "subset", "split", "splits", "batch", "part", "all", "cifake", "cifar", "or",
-    "vs", "versus", "partial", "public", "private",
+    "vs", "versus", "partial", "public", "private", "free",
 ))  # fmt: skip
 _PEOPLE = frozenset(("human", "humans", "original", "originals"))
-_NEGATION = frozenset(("non", "not", "no"))
+_NEGATION = frozenset(("non", "not", "no", "without"))
 _SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "trainset", "systematic", "manual"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "valset", "dev", "development"), VALIDATION),
-    **dict.fromkeys(("test", "tests", "testing", "testset", "eval", "evaluation", "publiceval", "compeval", "commercial"), "test"),
+    **dict.fromkeys(("train", "training", "trainset", "traindata", "trainingdata", "systematic", "manual"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "valset", "valdata", "validationdata", "dev", "development"), VALIDATION),
+    **dict.fromkeys(("test", "tests", "testing", "testset", "testdata", "testingdata", "eval", "evaluation", "holdout", "heldout", "unseen", "publiceval", "compeval", "commercial"), "test"),
 }  # systematic, manual, publiceval, compeval, commercial: Community Forensics
 _CLASS_WORDS = {**{word: i for i, word in enumerate(CLASSES)}, "plane": 0, "aeroplane": 0, "car": 1}
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
@@ -93,10 +93,10 @@ def meaning_of(name: str) -> Meaning:
 
 
 def _with_negation(words: list[str]) -> list[tuple[str, bool]]:
-    """Each word that may say something, and whether a "non" or "not" before it turns it round. "human generated" is one word, human."""
+    """Each word that may say something, and whether a "non" before it, or "free" behind "ai", turns it round. "human generated" is one word, human."""
     pairs, negated, last = [], False, ""
-    for word in words:
-        negated = negated or word in _NEGATION
+    for place, word in enumerate(words):
+        negated = negated or word in _NEGATION or (_CORE.get(word) == FAKE and words[place + 1 : place + 2] == ["free"])
         if not (last in ("human", "humans") and word == "generated"):
             pairs.append((word, negated))
         last = word
