@@ -278,8 +278,9 @@ def test_the_second_half_rests_on_the_excess_over_another_s_mask_by_label(pieces
 
 
 def test_a_raw_cost_decides_nothing_and_is_told_by_label():
+    found = entity_words.verdict(result_of(pieces=(OPEN, OPEN, OPEN)))  # every raw cost says entity
+    assert (found["focus"], found["leans"]["equal pieces"]) == (None, None)
     found = entity_words.verdict(result_of(pieces=(OPEN, OPEN, OPEN), raw=(UP, UP, DOWN)))
-    assert found["focus"] is None
     assert "for fakes alone, the reverse" in found["sentences"]["pieces"]
     nothing = entity_words.verdict(result_of(raw=(UP, UP, OPEN)))
     assert "for fakes alone, which shows nothing" in nothing["sentences"]["pieces"]
