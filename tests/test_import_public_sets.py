@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cifake_core.errors import BadInput
-from tests.import_truth import counts, imported, pairs, png, put, rows_of
+from tests.import_truth import cells, counts, imported, pairs, png, put, rows_of, table
 
 # ---- folders
 
@@ -51,8 +51,8 @@ def lines(rows, head: str = "file,label") -> str:
     ids=["headless", "bars", "utf-16", "windows-paths", "json-data"],
 )
 def test_lists_as_tools_write_them(workspace, tmp_path, name, content):
-    columns = ("label=column 2",) if name == "t.csv" and content == lines(TOLD.items(), head="") else ()
-    assert counts(imported(workspace, put(tmp_path / "mine", {**PICTURES, name: content}), columns=columns)) == {"train": (3, 3)}
+
+    assert counts(imported(workspace, put(tmp_path / "mine", {**PICTURES, name: content}))) == {"train": (3, 3)}
 
 
 def test_rows_that_cannot_be_read_are_counted(workspace, tmp_path):
@@ -85,3 +85,58 @@ def test_a_list_of_web_addresses_is_refused_with_that_reason(workspace, tmp_path
     source = put(tmp_path / "mine", {"t.csv": lines(((f"https://a.example/{i}.jpg", i % 2) for i in range(4)), "url,label")})
     with pytest.raises(BadInput, match="t.csv names its pictures by web addresses; .* download them"):
         imported(workspace, source / "t.csv")
+
+
+# ---- tables
+
+
+def mine(folder, columns: dict, names=None):
+    """A Parquet file of five reals and five fakes in turn, with those columns besides."""
+    return table(folder / "data" / "train.parquet", {"image": cells(5)[0], **columns}, names)
+
+
+FAKES = cells(5)[1]
+TURNED = [1 - fake for fake in FAKES]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"label": TURNED, "is_real": TURNED},
+        {"is_human": TURNED},
+        {"is_not_ai": TURNED},
+        {"is_deepfake": FAKES},
+        {"isPhoto": [bool(number) for number in TURNED]},
+        {"ai_or_not": ["ai" if fake else "not ai" for fake in FAKES]},
+    ],
+    ids=lambda columns: "+".join(columns),
+)
+def test_columns_whose_names_or_words_say_the_label_go_before_bare_numbers(workspace, tmp_path, columns):
+    assert counts(imported(workspace, mine(tmp_path, columns))) == {"train": (5, 5)}
+
+
+def test_numbers_that_file_names_or_generators_contradict_are_asked_about(workspace, tmp_path):
+    made = mine(tmp_path / "a", {"label": TURNED, "model": ["sdxl" if fake else "" for fake in FAKES]})
+    with pytest.raises(BadInput, match="img_0_1.png is fake by its generator and has the number 0; add --label-names fake,real"):
+        imported(workspace, made)
+    assert counts(imported(workspace, made, label_names=("fake", "real"))) == {"train": (5, 5)}
+    paths = [{**cell, "path": f"{'fake' if fake else 'real'}_{cell['path']}"} for cell, fake in zip(cells(5)[0], FAKES, strict=True)]
+    with pytest.raises(BadInput, match="real_img_0_0.png is real by its name and has the number 1"):
+        imported(workspace, mine(tmp_path / "b", {"image": paths, "label": TURNED}), name="named")
+    pairs_of = mine(tmp_path / "c", {"label": FAKES, "model": ["sdxl"] * 10})  # a real, and what was made of it
+    assert counts(imported(workspace, pairs_of, name="pairs")) == {"train": (5, 5)}
+
+
+def test_numbers_beyond_0_and_1_are_all_asked_about(workspace, tmp_path):
+    numbers = [fake * (1 + i % 4) for i, fake in enumerate(FAKES)]
+    made = mine(tmp_path, {"label": numbers})
+    with pytest.raises(BadInput, match="'0', '2', '4' say neither|'2', '4', '0' say neither|'4', '2', '0' say neither"):
+        imported(workspace, made)
+    assert counts(imported(workspace, made, real=("0",), fake=("2", "4"))) == {"train": (5, 5)}
+
+
+def test_a_split_column_of_other_words_is_refused_with_what_answers_it(workspace, tmp_path):
+    made = mine(tmp_path, {"label": FAKES, "split": ["fold3"] * 10})
+    with pytest.raises(BadInput, match="'fold3'; train, validation and test are known here: .* --split train"):
+        imported(workspace, made)
+    assert counts(imported(workspace, made, split="test")) == {"test": (5, 5)}

@@ -76,7 +76,7 @@ class ImportImages:
         """How the sources are to be read."""
         return Reading(
             self.real, self.fake, self.label_names, self.label, self.columns, self.label_pattern, self.generator_folders, self.validation,
-            self.link_roots,
+            self.link_roots, self.split,
         )  # fmt: skip
 
     def run(self, context: Context) -> dict:

@@ -64,6 +64,9 @@ class Columns:
                 self.roles[role] = found
         self._choose_label(lower)
         self.open_names: Counter[str] = Counter()
+        self._by_convention: set[str] = set()  # numbers that were read as 0 real, 1 fake
+        self._witnesses: Counter[bool] = Counter()  # generators and file names that agree, or not, with those numbers
+        self._against = ""
         self._read_labels: dict[tuple[type, Any], tuple[str, int | None, tuple[str, str] | None]] = {}
         self._artifact = set(self.names) >= _ARTIFACT and self.roles.get("label") == "target"
 
@@ -107,13 +110,14 @@ class Columns:
         numbered = label and not self.class_names.get(label) and all(number_in(text_of(cell)) is not None for cell in values.get(label, ()))
         if (label and not numbered) or self.reading.column("label") or self.candidates or self.reading.one_label is not None:
             return
-        for name in self.names:
-            words = [cell for cell in values.get(name, ()) if cell not in (None, "")]
-            known = name.lower() in (*_MAYBE_LABELS, *_LABELS) or name.lower().startswith("label")
-            if known and words and self._says_labels(words):
-                self.roles["label"] = name
-                self.roles = {role: column for role, column in self.roles.items() if column != name or role == "label"}
-                return
+        told = {name: words for name in self.names if (words := [cell for cell in values.get(name, ()) if cell not in (None, "")])}
+        worded = [name for name, words in told.items() if self._says_labels(words)]
+        known = [name for name in worded if name.lower() in (*_MAYBE_LABELS, *_LABELS) or name.lower().startswith("label")]
+        named = [name for name in told if name != label and _is_named_after_label(name)]
+        both = [name for name in worded if name not in self.roles.values() and len({self.reading.vocabulary.meaning(word).label for word in told[name]}) == 2]
+        chosen = known[:1] or (named if len(named) == 1 else []) or (both if not label and len(both) == 1 else [])
+        for name in chosen:
+            self.roles = {role: column for role, column in self.roles.items() if column != name} | {"label": name}
 
     def _says_labels(self, words: Iterable[Any]) -> bool:
         """Whether there are words, and each says real or fake."""
@@ -135,6 +139,8 @@ class Columns:
         generator = text_of(self._cell(row, "generator"))
         if not generator and label == FAKE and meaning_of(name).strength == 1 and is_generator(name):
             generator = name
+        if name in self._by_convention and label is not None:
+            self._hear(path, name, label, generator)
         provenance = _provenance(row)
         if class_name and class_label == UNKNOWN_CLASS:
             provenance["class"] = class_name
@@ -191,16 +197,28 @@ class Columns:
             return FAKE if number else REAL
         if number not in (REAL, FAKE) or self.class_names.get(column):
             return None
-        of_column = meaning_of(column.removeprefix("is_"))
+        of_column = meaning_of(" ".join(tokens(column)).removeprefix("is "))
         if of_column.label is not None:
             self._say(f"The column {printable(column)!r} says what 1 means: {('real', 'fake')[of_column.label]}.")
             return number if of_column.label == FAKE else 1 - number
         self._say(numbers_sentence(()))
+        self._by_convention.add(name)
         return number
 
     def _say(self, sentence: str) -> None:
         if sentence not in self.conventions:
             self.conventions.append(sentence)
+
+    def _hear(self, path: str, name: str, label: int, generator: str) -> None:
+        """Compares a bare number with what the picture's file name, or the generator beside it, says plainly."""
+        says = {meaning.label for text in (path.rpartition("/")[2].rpartition(".")[0], generator) if (meaning := meaning_of(text)).strength > 2}
+        says |= {FAKE} if is_generator(generator, expected=True) else set()
+        if len(says) == 1:
+            agrees = label in says
+            self._witnesses[agrees] += 1
+            if not agrees and not self._against:
+                said = ("real", "fake")[1 - label]
+                self._against = f"{printable(path)} is {said} by its {'generator' if generator else 'name'} and has the number {name}"
 
     def _class(self, row: Mapping[str, Any]) -> tuple[int, str]:
         """(place in CLASSES or unknown, the name as the source has it). Only our own column class_label holds numbers of CLASSES."""
@@ -213,10 +231,11 @@ class Columns:
 
     def _split(self, row: Mapping[str, Any], path: str, of_file: str | None) -> str:
         """The row's own column decides; then, of the file's name and the picture's folders, whichever keeps it out of train."""
-        if value := text_of(self._cell(row, "split")):
+        value = "" if self.reading.split else text_of(self._cell(row, "split"))
+        if value:
             split = split_of(value)
             if split is None:
-                raise BadInput(f"{printable(path)} is in the split {value!r}; train, validation and test are known here.")
+                raise BadInput(f"{printable(path)} is in the split {value!r}; train, validation and test are known here: choose one for all, --split train or --split test.")
             return split
         splits = {of_file, split_in_path(path)} - {None}
         if len(splits) > 1:
@@ -234,6 +253,10 @@ class Columns:
         if "label" not in self.roles:
             shown = ", ".join(map(printable, self.names[:10]))
             return (Question("columns", f"{table} has no column that says real or fake (its columns: {shown}); name it with --columns label=COLUMN, or add --label real or --label fake."),)
+        if self._witnesses[False] and not self._witnesses[True]:
+            return (Question("labels", f"The label numbers of {table} are not 0 for real and 1 for fake: {self._against}; add --label-names fake,real.", dict.fromkeys(sorted(self._by_convention), 0)),)
+        if self.open_names and self._by_convention and any(number_in(name) is not None for name in self.open_names):
+            self.open_names.update(dict.fromkeys(self._by_convention, 0))  # 0, 1, 2: the convention is for two numbers
         if self.open_names:
             names = [name for name, _ in self.open_names.most_common()]
             return (Question("labels", f"In {table}, {how_to_say(names)}.", dict(self.open_names)),)
@@ -245,6 +268,8 @@ class Columns:
 def _is_named_after_label(column: str) -> bool:
     """ "fake", "is_ai_generated", "isReal": a column of numbers or truth values whose name says what 1 means."""
     words = [word for word in tokens(column) if word not in ("is", "label", "flag")]
+    if "is" in tokens(column)[:1]:  # "is_human", "is_not_ai", "is_deepfake"
+        return meaning_of(" ".join(words)).label is not None
     return bool(words) and all(meaning_of(word).strength == 3 for word in words) and meaning_of(column).label is not None
 
 

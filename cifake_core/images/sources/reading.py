@@ -29,6 +29,7 @@ class Reading:
     generators: tuple[str, ...] = ()  # names of folders that are generators
     validation: str = "train"
     link_roots: tuple[str, ...] = ()  # folders that links in a source may lead into, beside the source itself
+    split: str = ""  # where all pictures go, whatever the source says
 
     def __post_init__(self) -> None:
         if self.label and self.label not in LABELS:

@@ -181,4 +181,4 @@ def how_to_say(names: list[str]) -> str:
     shown = ", ".join(repr(name[:40]) for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     if len(names) == 1:
         return f"{shown} says neither real nor fake; say which it is, --real {names[0][:40]!r} or --fake {names[0][:40]!r}"
-    return f"{shown} say neither real nor fake; say which is which, for example --real {names[0][:40]!r} --fake {names[1][:40]!r}"
+    return f"{shown} say neither real nor fake; say which is which, for example --real {names[0][:40]!r} --fake {names[1][:40]!r}, or the other way round"
