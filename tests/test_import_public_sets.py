@@ -29,9 +29,19 @@ def test_a_folder_that_holds_everything_is_no_generator(workspace, tmp_path):
     assert {row["path"].split("/")[1]: row["generator"] for row in rows} == {name: name for name in made} | {"laion": ""}
 
 
+@pytest.mark.parametrize(("known", "unknown"), [("ddpm", "adm"), ("GANs/BigGAN", "DMs/ADM"), ("midjourney", "novelgen")])
+def test_a_folder_of_fakes_whose_name_is_not_known_is_asked_about_not_left_out(workspace, tmp_path, known, unknown):
+    files = {f"{split}/{folder}/{i}.png": png(first + i, fake) for split, start in (("train", 0), ("test", 100))
+             for folder, first, fake in (("real", start, 0), (known, start, 1), (unknown, start + 50, 1)) for i in range(3)}  # fmt: skip
+    source, name = put(tmp_path / "mine", files), unknown.partition("/")[0]
+    with pytest.raises(BadInput, match=f"{name!r} says neither real nor fake"):
+        imported(workspace, source)
+    assert counts(imported(workspace, source, fake=(name,))) == {"train": (3, 6), "test": (3, 6)}
+
+
 # ---- lists
 
-PICTURES = {f"images/{i:03d}{'ab'[fake]}.png": png(i, fake) for i in range(3) for fake in (0, 1)}
+PICTURES = {f"images/Pic{i:03d}{'ab'[fake]}.png": png(i, fake) for i in range(3) for fake in (0, 1)}
 TOLD = {name: ("FAKE" if name[-5] == "b" else "REAL") for name in PICTURES}
 
 
@@ -56,9 +66,9 @@ def test_lists_as_tools_write_them(workspace, tmp_path, name, content):
 
 
 def test_rows_that_cannot_be_read_are_counted(workspace, tmp_path):
-    broken = lines(TOLD.items()).replace("images/001a.png,REAL", "images/001a.png,REAL,cats, dogs")
+    broken = lines(TOLD.items()).replace("images/Pic001a.png,REAL", "images/Pic001a.png,REAL,cats, dogs")
     account = imported(workspace, put(tmp_path / "mine", {**PICTURES, "t.csv": broken})).record["source"]["account"]
-    assert account["left_out"]["rows of a list that cannot be read"] == {"count": 1, "examples": ["images/001a.png,REAL,cats, dogs (t.csv)"]}
+    assert account["left_out"]["rows of a list that cannot be read"] == {"count": 1, "examples": ["images/Pic001a.png,REAL,cats, dogs (t.csv)"]}
     spoilt = "\n".join([*(json.dumps({"file_name": name, "label": label}) for name, label in TOLD.items()), '{"file_na'])
     made = imported(workspace, put(tmp_path / "lines", {**PICTURES, "m.jsonl": spoilt}), name="lines")
     assert counts(made) == {"train": (3, 3)}

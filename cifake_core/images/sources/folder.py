@@ -1,6 +1,7 @@
 """Pictures sorted into folders, in a folder or an archive: REAL and FAKE, ForenSynths, GenImage, or class folders of one kind."""
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterator
 from functools import partial
 
@@ -92,9 +93,13 @@ def _questions(root: str, folders: Folders, labelled: list[Item], paths: list[st
     """Which name is which, where no folder says it, or where the folders that do all say the same and others are left over."""
     total = len(paths)
     one_sided = len({item.label for item in labelled}) == 1
-    if len(labelled) == total or (labelled and not one_sided):
+    if len(labelled) == total:
         return ()
     names = folders.unread()
+    if labelled and not one_sided:
+        names = Counter({name: count for name, count in names.items() if folders.stands_for_label(name, count)})
+        if not names:
+            return ()
     root = printable(root)
     if not names:
         what = "some of its pictures lie" if labelled else f"its {total:,} picture{'s lie' if total > 1 else ' lies'}"

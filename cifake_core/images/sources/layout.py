@@ -207,6 +207,21 @@ class Folders:
         numbered = [level for level in levels if set(level) <= {"0", "1"}]
         return (numbered or [level for level in levels if len(level) == 2] or levels)[0]
 
+    def stands_for_label(self, name: str, count: int) -> bool:
+        """Whether a folder that says no label most likely stands for one: a generator's name, or beside folders of labels and no smaller."""
+        if is_generator(name, expected=True):
+            return True
+        for folder in self.counts:
+            for depth in (d for d, word in enumerate(folder) if word == name):
+                beside = {word for word in self._children[folder[:depth]] if self._vocabulary.meaning(word).label is not None}
+                sizes = [n for word in beside if (n := self._size((*folder[:depth], word)))]
+                if sizes and count >= min(sizes):
+                    return True
+        return False
+
+    def _size(self, above: tuple[str, ...]) -> int:
+        return sum(n for folder, n in self.counts.items() if folder[: len(above)] == above)
+
     def _names_at(self, folders: dict[tuple[str, ...], int], depth: int) -> Counter[str]:
         found: Counter[str] = Counter()
         for folder, count in folders.items():
