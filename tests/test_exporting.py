@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -131,6 +132,8 @@ def test_the_parquet_export_is_what_the_fields_own_library_reads(workspace, tmp_
     with zipfile.ZipFile(tmp_path / "set.zip") as packed:
         assert packed.namelist() == ["README.md", "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"]
         packed.extractall(tmp_path / "repository")
+    told = json.loads(pq.read_schema(tmp_path / "repository" / "data" / "test-00000-of-00001.parquet").metadata[b"huggingface"])
+    assert told["info"]["features"]["label"]["names"] == ["real", "fake"]  # in the file itself too: it may be passed on alone
     monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
     read = datasets.load_dataset(str(tmp_path / "repository"), cache_dir=str(tmp_path / "cache"))
     assert {split: len(part) for split, part in read.items()} == {"train": 14, "test": 7}
