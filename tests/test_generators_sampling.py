@@ -11,12 +11,15 @@ from PIL import Image
 
 from cifake_core import hardware
 from cifake_core.errors import BadInput
-from cifake_core.generators import diffusion_transformer, fitting, painting, pipelines, sampling
+from cifake_core.generators import chapters, diffusion_transformer, fitting, painting, pipelines, sampling
 from cifake_core.generators.diffusion_transformer import NO_CLASS
 from cifake_core.generators.generating import Generate
 from cifake_core.generators.recipe import image_seed, load_recipe, redraw_seed
 from cifake_core.generators.request import Manner, Request
 from cifake_core.images import codec
+from cifake_core.images.building import new_image_set
+from cifake_core.images.schema import NewImage, image_id
+from tests.conftest import drawn
 
 
 class Transformer:
@@ -289,6 +292,16 @@ def test_a_model_s_own_steps_and_guidance_follow_from_its_kind(monkeypatch):
 
 
 # ---- training a generator
+
+
+def test_a_generator_learns_from_the_reals_of_train_with_a_known_class_alone(workspace, monkeypatch):
+    monkeypatch.setattr(chapters, "MINIMUM_IMAGES", 20)
+    rows = [(n % 2, n % 5 - 1, "test" if n > 59 else "train") for n in range(80)]  # label, class, split
+    images = [NewImage(codec.encode_png(drawn(label, max(word, 0), n)), label, word, split) for n, (label, word, split) in enumerate(rows)]
+    pixels, classes = chapters._reals(new_image_set(workspace, "mixed", images))
+    wanted = {image_id(drawn(0, word, n)): word for n, (label, word, split) in enumerate(rows) if label == 0 and word >= 0 and split == "train"}
+    found = [image_id(picture.permute(1, 2, 0).numpy()) for picture in pixels]
+    assert dict(zip(found, classes.tolist(), strict=True)) == wanted
 
 
 def test_the_flow_is_learned_on_the_straight_path_between_noise_and_latents_with_some_classes_left_out(monkeypatch):
