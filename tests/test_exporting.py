@@ -135,6 +135,8 @@ def test_the_parquet_export_is_what_the_fields_own_library_reads(workspace, tmp_
     told = json.loads(pq.read_schema(tmp_path / "repository" / "data" / "test-00000-of-00001.parquet").metadata[b"huggingface"])
     assert told["info"]["features"]["label"]["names"] == ["real", "fake"]  # in the file itself too: it may be passed on alone
     monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    told = json.loads(pq.read_schema(tmp_path / "repository" / "data" / "train-00000-of-00001.parquet").metadata[b"huggingface"])
+    assert told["info"]["features"]["label"] == {"names": ["real", "fake"], "_type": "ClassLabel"}
     read = datasets.load_dataset(str(tmp_path / "repository"), cache_dir=str(tmp_path / "cache"))
     assert {split: len(part) for split, part in read.items()} == {"train": 14, "test": 7}
     assert read["train"].features["label"].names == ["real", "fake"]
