@@ -1,5 +1,6 @@
 """Layouts of sets that people have published, each with a trap in it: every picture's label and split are compared with the truth."""
 
+import base64
 import json
 
 import pytest
@@ -150,3 +151,28 @@ def test_a_split_column_of_other_words_is_refused_with_what_answers_it(workspace
     with pytest.raises(BadInput, match="'fold3'; train, validation and test are known here: .* --split train"):
         imported(workspace, made)
     assert counts(imported(workspace, made, split="test")) == {"test": (5, 5)}
+
+
+@pytest.mark.parametrize("head", ["", "data:image/png;base64,"])
+def test_pictures_in_base64_are_read(workspace, tmp_path, head):
+    text = [head + base64.b64encode(cell["bytes"]).decode() for cell in cells(5)[0]]
+    assert counts(imported(workspace, table(tmp_path / "a.parquet", {"img": text, "label": FAKES}))) == {"train": (5, 5)}
+
+
+def columns_of_pictures(folder, real: str, *fakes: str):
+    made = {(name, fake): [png(10 * n + i, fake) for i in range(3)] for n, (name, fake) in enumerate([(real, 0), *((name, 1) for name in fakes)])}
+    return table(folder / "a.parquet", {name: [{"bytes": data, "path": None} for data in files] for (name, _), files in made.items()})
+
+
+def test_several_columns_of_pictures_are_one_label_each_or_asked_about(workspace, tmp_path):
+    assert counts(imported(workspace, columns_of_pictures(tmp_path / "a", "original", "generated"))) == {"train": (3, 3)}
+    assert counts(imported(workspace, columns_of_pictures(tmp_path / "b", "real", "sdxl", "midjourney"), name="b")) == {"train": (3, 6)}
+    edited = columns_of_pictures(tmp_path / "c", "image", "edited_image")
+    with pytest.raises(BadInput, match="several columns of pictures, 'image', 'edited_image', .* --real 'image' --fake 'edited_image'"):
+        imported(workspace, edited, name="c")
+    assert counts(imported(workspace, edited, name="c", real=("image",), fake=("edited_image",))) == {"train": (3, 3)}
+
+
+def test_pictures_of_a_second_column_are_not_passed_over_in_silence(workspace, tmp_path):
+    made = imported(workspace, mine(tmp_path, {"mask": [png(90 + i, 0) for i in range(10)], "label": FAKES}))
+    assert any("those of 'mask' are not read" in sentence for sentence in made.record["source"]["conventions"])

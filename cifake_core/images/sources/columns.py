@@ -50,6 +50,7 @@ class Columns:
     class_names: Mapping[str, list[str]] = field(default_factory=dict)  # column → names of its numbers (ClassLabel)
     roles: dict[str, str] = field(default_factory=dict)
     conventions: list[str] = field(default_factory=list)
+    pictures: frozenset[str] = frozenset()  # columns that hold pictures: none of them is the label
     candidates: list[str] = field(default_factory=list)  # several columns that could each be the label
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class Columns:
             found = self.reading.column(role) or next((lower[name] for name in known if name in lower), None)
             if found is not None:
                 self.roles[role] = found
-        self._choose_label(lower)
+        self._choose_label({short: name for short, name in lower.items() if name not in self.pictures})
         self.open_names: Counter[str] = Counter()
         self._by_convention: set[str] = set()  # numbers that were read as 0 real, 1 fake
         self._witnesses: Counter[bool] = Counter()  # generators and file names that agree, or not, with those numbers
@@ -76,9 +77,9 @@ class Columns:
             self.roles["label"] = chosen
             return
         plain = [lower[name] for name in _LABELS if name in lower]
-        named = [name for name in self.names if _is_named_after_label(name)]
+        named = [name for name in self.names if name not in self.pictures and _is_named_after_label(name)]
         worded = [lower[n] for n in _MAYBE_LABELS if n in lower and self._says_labels(self.class_names.get(lower[n], ()))]
-        lettered = [name for name in self.names if name.lower().startswith("label") and name not in plain]
+        lettered = [name for name in self.names if name not in self.pictures and name.lower().startswith("label") and name not in plain]
         lettered = [name for name in lettered if self._says_labels(self.class_names.get(name, ()))] or lettered
         for group in (plain[:1], named, worded, lettered):
             if len(group) == 1:

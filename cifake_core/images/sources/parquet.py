@@ -4,6 +4,7 @@ Read batch by batch with pyarrow, so that memory stays small however large a fil
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from cifake_core.errors import BadInput
+from cifake_core.images.codec import sniffed
 from cifake_core.images.schema import FAKE, LABELS, REAL, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import Account, printable, storable
@@ -27,6 +29,7 @@ from cifake_core.images.sources.tree import MAX_FILE_BYTES, SingleFolder, Tree
 from cifake_core.images.sources.vocabulary import meaning_of, split_of
 
 _COMMUNITY_FORENSICS = {"image_name", "image_data", "label"}
+_BASE64_HEAD = 88  # characters that hold the bytes which tell a format
 _CELLS = 200  # rows looked at to see whether a column of words says real and fake
 
 
@@ -36,8 +39,9 @@ def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, f
     if not table.rows:
         raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
     reading = reading or Reading()
-    columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file))
-    label = _label_of_file(storable(file), path) if not columns.tells_labels and not reading.label else None
+    pictures = frozenset(column.name for column in table.schema if _is_image(column.type))
+    columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file), pictures=pictures)
+    label = _label_of_file(storable(file), path) if not columns.tells_labels and not reading.label and len(pictures) < 2 else None
     if label is not None:
         columns = replace(columns, reading=replace(reading, label=LABELS[label]), roles={}, conventions=[], candidates=[])
         columns.conventions.append(f"{printable(table.name)} has no column of labels; its name or folder says that all its pictures are {LABELS[label]}.")
@@ -75,9 +79,9 @@ class _Source:
         """The column with the pictures; two where one holds the reals and another the fakes. Raises BadInput where there is none."""
         schema, chosen = self.table.schema, self.columns.reading.column("image")
         pictures = [name for name in schema.names if _is_image(schema.field(name).type)]
-        labels = {meaning_of(name).label for name in pictures}
-        if not chosen and len(pictures) == 2 and labels == {REAL, FAKE} and "label" not in self.columns.roles:
-            self.conventions.append(f"The columns {printable(pictures[0])!r} and {printable(pictures[1])!r} each hold the pictures of one label.")
+        columns = self.columns
+        if not chosen and len(pictures) > 1 and "label" not in columns.roles and columns.reading.one_label is None:
+            self._check_labels_of(pictures)
             return pictures
         image = chosen or next((n for n in [self.columns.roles.get("image"), *pictures] if n and (not pictures or n in pictures)), None)
         if image is None or not (_is_image(schema.field(image).type) or _is_text(schema.field(image).type)):
@@ -86,8 +90,22 @@ class _Source:
                 f"{printable(self.table.name)} has the columns {shown}; expected are image and label (Hugging Face), image_name, image_data and "
                 "label (Community Forensics), or others chosen with --columns image=COLUMN,label=COLUMN."
             )
-        self.columns.roles["image"] = image
+        if not chosen and len(pictures) > 1:
+            shown = ", ".join(repr(printable(name)) for name in pictures if name != image)
+            self.conventions.append(f"The pictures are those of the column {printable(image)!r}; those of {shown} are not read (--columns image=COLUMN takes others).")
+        columns.roles["image"] = image
         return [image]
+
+    def _check_labels_of(self, pictures: list[str]) -> None:
+        """Columns of pictures are one label each where their names say so, of all and of both labels. Raises BadInput where they do not."""
+        labels = [self.columns.reading.vocabulary.meaning(name).label for name in pictures]
+        shown = ", ".join(repr(printable(name)) for name in pictures)
+        if None in labels or set(labels) != {REAL, FAKE}:
+            raise BadInput(
+                f"{printable(self.table.name)} has several columns of pictures, {shown}, and none of labels; say what they hold, for example "
+                f"--real {printable(pictures[0])!r} --fake {printable(pictures[1])!r}, or choose one with --columns image=COLUMN."
+            )
+        self.conventions.append(f"The columns {shown} each hold the pictures of one label.")
 
     def prepare(self, images: list[str]) -> None:
         """Goes through all rows without their pictures: what open names there are, how numbers were read, whether CIFAKE numbered the files."""
@@ -142,7 +160,7 @@ class _Source:
         path = _path_in(cell) or (row.get("image_name") if self.community else "") or ""
         shown = storable(path) or f"{printable(self.table.name)}, row {number}"
         if pair:
-            item = Item(shown, meaning_of(image).label, image, self.file_split or "train", prompt="")
+            item = Item(shown, self.columns.reading.vocabulary.meaning(image).label, image, self.file_split or "train", prompt="")
         else:
             item = self.columns.item(row, shown, self.file_split)
         if self.community:
@@ -156,7 +174,7 @@ class _Source:
 
     def _fill(self, item: Item, cell: Any, path: str) -> None:
         """The picture's bytes: from the cell, or from the file it names, if that lies beside the table."""
-        data = cell if isinstance(cell, bytes) else cell.get("bytes") if isinstance(cell, dict) else None
+        data = cell if isinstance(cell, bytes) else cell.get("bytes") if isinstance(cell, dict) else _embedded(cell)
         if item.problem is None and data is not None and len(data) > MAX_FILE_BYTES:
             item.problem = (reasons.TOO_LARGE, f"more than {MAX_FILE_BYTES // 2**20} MiB")
         elif item.problem is None and not data and not path:
@@ -212,7 +230,23 @@ def checked_rows(path: Path) -> int:
 def _path_in(cell: Any) -> str:
     if isinstance(cell, dict):
         return cell.get("path") or ""
-    return cell if isinstance(cell, str) else ""
+    return cell if isinstance(cell, str) and not _is_embedded(cell) else ""
+
+
+def _is_embedded(cell: str) -> bool:
+    """Whether a text is a picture's file in base64, bare or as a data URL."""
+    try:
+        return len(cell) > _BASE64_HEAD and sniffed(b64decode(_base64(cell)[:_BASE64_HEAD], validate=True))
+    except ValueError:
+        return False
+
+
+def _base64(cell: str) -> str:
+    return cell[cell.index(",") + 1 :] if cell[:80].startswith("data:image/") and "," in cell[:80] else cell
+
+
+def _embedded(cell: Any) -> bytes | None:
+    return b64decode(_base64(cell)) if isinstance(cell, str) and _is_embedded(cell) else None
 
 
 def _is_image(kind: pa.DataType) -> bool:
