@@ -493,14 +493,27 @@ def export(folder: Path, out: Path, weights: str) -> None:
 
 
 def pack(folder: Path, out: Path, weights: str) -> None:
-    """A small copy that the training can be gone on from elsewhere: one set of weights in half precision, no optimizer."""
+    """A small copy that the training can be gone on from elsewhere: one set of weights in half precision, no optimizer.
+
+    Without a checkpoint it holds what is decided before the denoiser's first step: recipe, projection, autoencoder.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob(_PACKED.format("*")):
         old.unlink()
-    with safe_open(folder / STATE, "pt") as file:
-        metadata, names = file.metadata(), [name for name in file.keys() if name.startswith(f"{weights}.")]  # noqa: SIM118
-        parts, size = [{}], 0
-        for name in names:
+    if (folder / STATE).exists():
+        _pack_weights(folder / STATE, out, weights)
+    for name in _BESIDE:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, out / name)
+
+
+def _pack_weights(checkpoint: Path, out: Path, weights: str) -> None:
+    parts, size = [{}], 0
+    with safe_open(checkpoint, "pt") as file:
+        metadata = file.metadata()
+        for name in file.keys():  # noqa: SIM118 - not a dict
+            if not name.startswith(f"{weights}."):
+                continue
             value = file.get_tensor(name).half()
             size += value.nbytes
             if size > _PACKED_BYTES:
@@ -508,9 +521,6 @@ def pack(folder: Path, out: Path, weights: str) -> None:
             parts[-1][name.removeprefix(f"{weights}.")] = value
     for number, part in enumerate(parts):
         save_file(part, out / _PACKED.format(number), metadata=metadata)
-    for name in _BESIDE:
-        if (folder / name).exists():
-            shutil.copyfile(folder / name, out / name)
 
 
 def unpack(packed: Path, folder: Path) -> None:
@@ -536,7 +546,7 @@ def sample(out: Path, per_class: int, steps: int, guidance: float, batch: int = 
     from diffusers import DiffusionPipeline
     from PIL import Image
 
-    pipeline = DiffusionPipeline.from_pretrained(out, torch_dtype=torch.float32, local_files_only=True)
+    pipeline = DiffusionPipeline.from_pretrained(out, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     recipe, pictures = load_recipe(), []
     classes = np.tile(np.arange(len(CLASSES)), per_class)

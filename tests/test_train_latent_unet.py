@@ -191,3 +191,15 @@ def test_a_packed_copy_goes_on_where_the_training_stood(exported, tmp_path, loss
     assert state.step == 2
     training.Sitting(tmp_path / "again", RECIPE, training.Plan(until=3)).train(state, loss, loss)
     assert state.step == 3
+
+
+def test_a_copy_packed_before_the_first_step_holds_what_is_decided_by_then(exported, tmp_path):
+    for name in (training.RECIPE, training.PROJECTION, training.DECODER):
+        (tmp_path / name).write_bytes((exported / name).read_bytes())
+    training.pack(tmp_path, tmp_path / "packed", "average-long")
+    (tmp_path / "again").mkdir()
+    training.unpack(tmp_path / "packed", tmp_path / "again")
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(
+        [training.RECIPE, training.PROJECTION, training.DECODER]
+    )
+    assert training.read_recipe(tmp_path / "again") == RECIPE
