@@ -176,3 +176,25 @@ def test_several_columns_of_pictures_are_one_label_each_or_asked_about(workspace
 def test_pictures_of_a_second_column_are_not_passed_over_in_silence(workspace, tmp_path):
     made = imported(workspace, mine(tmp_path, {"mask": [png(90 + i, 0) for i in range(10)], "label": FAKES}))
     assert any("those of 'mask' are not read" in sentence for sentence in made.record["source"]["conventions"])
+
+
+def test_names_of_numbers_hold_for_files_beside_those_that_state_them(workspace, tmp_path):
+    train = table(tmp_path / "set" / "data" / "train.parquet", {"image": cells(3)[0], "label": [1 - fake for fake in cells(3)[1]]}, {"label": ["FAKE", "REAL"]})
+    images, fakes = cells(2, first=20)
+    table(train.with_name("test.parquet"), {"image": images, "label": [1 - fake for fake in fakes]})
+    assert counts(imported(workspace, tmp_path / "set")) == {"train": (3, 3), "test": (2, 2)}
+
+
+def test_numbers_that_the_files_own_folder_contradicts_are_asked_about(workspace, tmp_path):
+    for fake, word in enumerate(("real", "fake")):
+        table(tmp_path / "set" / word / "train.parquet", {"image": cells(3)[0][fake::2], "label": [0] * 3})
+    with pytest.raises(BadInput, match="fake/train.parquet is of fake pictures by its name, but all its labels were read as real; .*--fakes"):
+        imported(workspace, tmp_path / "set")
+    sources = {f"{word}s": [str(tmp_path / "set" / word / "train.parquet")] for word in ("real", "fake")}
+    assert counts(imported(workspace, **sources)) == {"train": (3, 3)}
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(workspace, tmp_path):
+    source = put(tmp_path / "set", {"a.parquet": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"})
+    with pytest.raises(BadInput, match="a.parquet is only a pointer of Git LFS"):
+        imported(workspace, source)

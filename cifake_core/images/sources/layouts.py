@@ -94,7 +94,8 @@ def _tables(tree: Tree, reading: Reading) -> list[Found] | None:
         ours = [file for file in ours if reading.columns or parquet.names_or_holds_pictures(tree.local(file), file)]
     if not ours:
         return None
-    found = [parquet.look(tree.local(file), reading, tree, file) for file in ours]
+    names = parquet.stated_names([(tree.local(file), file) for file in ours])
+    found = [parquet.look(tree.local(file), reading, tree, file, names) for file in ours]
     named = _named_by(found, ours, tree)
     rest = Account(seen=tree.account.seen - len(ours) - len(named), left_out=tree.account.left_out)
     for file in tree.files:

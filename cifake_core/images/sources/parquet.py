@@ -5,7 +5,7 @@ Read batch by batch with pyarrow, so that memory stays small however large a fil
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -33,23 +33,25 @@ _BASE64_HEAD = 88  # characters that hold the bytes which tell a format
 _CELLS = 200  # rows looked at to see whether a column of words says real and fake
 
 
-def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, file: str = "") -> Found:
-    """A file on this machine; `file` is its name in the `tree` it comes from. Raises BadInput if it is damaged, empty or holds no pictures."""
+def look(path: Path, reading: Reading | None = None, tree: Tree | None = None, file: str = "", names: Mapping[str, list[str]] | None = None) -> Found:
+    """A file on this machine; `file` is its name in the `tree` it comes from, `names` are ClassLabel names of the files beside it. Raises BadInput if it is damaged, empty or holds no pictures."""
     table = Table(path, PurePosixPath(storable(file)).name or path.name)
     if not table.rows:
         raise BadInput(f"{printable(table.name)} holds no rows; give a Parquet file with images.")
     reading = reading or Reading()
     pictures = frozenset(column.name for column in table.schema if _is_image(column.type))
-    columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file), pictures=pictures)
+    columns = Columns(printable(table.name), tuple(table.schema.names), reading, _class_names(table, tree, file) or names or {}, pictures=pictures)
     label = _label_of_file(storable(file), path) if not columns.tells_labels and not reading.label and len(pictures) < 2 else None
     if label is not None:
         columns = replace(columns, reading=replace(reading, label=LABELS[label]), roles={}, conventions=[], candidates=[])
         columns.conventions.append(f"{printable(table.name)} has no column of labels; its name or folder says that all its pictures are {LABELS[label]}.")
+    numbered = "label" in columns.roles and not columns.class_names and not reading.label
+    of_folder = _label_of_file(storable(file)) if file and numbered else None
     community = not reading.columns and set(table.schema.names) >= _COMMUNITY_FORENSICS
     kind = "Parquet with the columns of Community Forensics" if community else f"{table.format} in the Hugging Face image layout"
     if community:
         columns.roles |= {"image": "image_data", "label": "label", "generator": "model_name"}
-    source = _Source(table, columns, _file_split(storable(file), path), tree or SingleFolder(path.parent), file, community)
+    source = _Source(table, columns, _file_split(storable(file), path), tree or SingleFolder(path.parent), file, community, of_folder)
     images = source.image_columns()
     source.prepare(images)
     found = Account(seen=table.rows * len(images))
@@ -69,6 +71,7 @@ class _Source:
     tree: Tree | SingleFolder  # where pictures lie that the table only names
     file: str
     community: bool
+    of_folder: int | None = None  # the label that the file's own name and folders say, beside a column of labels without names
 
     def __post_init__(self) -> None:
         self.conventions: list[str] = []
@@ -122,17 +125,27 @@ class _Source:
             if self.questions:
                 return
         official, unlabelled = OfficialNames(), 0
+        labels: set[int | None] = set()
         for item in self.items(images, False):
             if item.problem:
                 unlabelled += item.problem[0] == reasons.UNLABELLED
             else:
                 official.add(item.path)
+                labels.add(item.label)
         if len(images) == 1:
-            self.questions = self.columns.questions(self.table.rows, unlabelled)
+            self.questions = self.columns.questions(self.table.rows, unlabelled) or self._folder_question(labels)
         self._official = official.official() and "class" not in self.columns.roles
         if self._official:
             self.conventions.append("Classes are read from CIFAKE's own numbering of its files.")
         self._check_pictures(images)
+
+    def _folder_question(self, labels: set[int | None]) -> tuple[Question, ...]:
+        """Where all labels of a file are the other than its own name or folder says: real/a.parquet and fake/a.parquet, each with zeros."""
+        if self.of_folder is None or labels != {1 - self.of_folder}:
+            return ()
+        said, read = LABELS[self.of_folder], LABELS[1 - self.of_folder]
+        table = printable(self.file)
+        return (Question("columns", f"{table} is of {said} pictures by its name, but all its labels were read as {read}; say which is right: --label-names, or --{said}s with this file alone."),)
 
     def _check_pictures(self, images: list[str]) -> None:
         """Refuses a table whose first rows all only name pictures that are not there."""
@@ -288,7 +301,14 @@ def _class_names(table: Table, tree: Tree | None, file: str) -> dict[str, list[s
     return {}
 
 
-def _label_of_file(file: str, path: Path) -> int | None:
+def stated_names(files: list[tuple[Path, str]]) -> dict[str, list[str]]:
+    """ClassLabel names that some of the files (path, name) state and none contradicts. Raises BadInput for a damaged file."""
+    stated = [names_in_metadata(Table(path, name).schema.metadata) for path, name in files]
+    first = next(filter(None, stated), {})
+    return first if all(names in ({}, first) for names in stated) else {}
+
+
+def _label_of_file(file: str, path: Path = Path()) -> int | None:
     """real.parquet, fake/train.parquet: a file of one kind, as its own name or the folders above it in its source say."""
     words = [*(file.split("/")[:-1] if file else [path.parent.name]), PurePosixPath(file or path.name).stem]
     labels = {meaning.label for word in words if (meaning := meaning_of(word)).strength > 1}
