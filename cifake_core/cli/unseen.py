@@ -1,10 +1,12 @@
 """`study …`: does a detector see fakes of generators it has never met? Matrix, scaling, leave-one-out, codec, recipe, transfer."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cifake_core.cli.output import Address, Executor, Json, numbers, run_step, show, words
+from cifake_core.errors import BadInput
 
 app = typer.Typer(help="Unseen generators: does a detector see fakes of generators it has never met?", no_args_is_help=True)
 
@@ -16,6 +18,7 @@ Exclude = Annotated[str, typer.Option(help="Generators left out, separated by co
 Detector = Annotated[str, typer.Option(help="network, statistics, residual …; an unknown name lists those there are.")]
 Together = Annotated[str, typer.Option(help="Generators that must be on one side: a+b,c+d.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the deal and of everything random.")]
+Groups = Annotated[Path | None, typer.Option(help="CSV (header generator,source) or JSON: where each generator comes from, such as its repository. Sources are then kept on one side.")]
 By = Annotated[str, typer.Option(help="family or generator.")]
 
 
@@ -36,6 +39,7 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Finished runs on generators they have never met: the share of fakes they find."""
+    from cifake_core.studies.unseen.conclusions import of_transfer
     from cifake_core.studies.unseen.transfer import StudyTransfer
 
     result = run_step(StudyTransfer(dataset, generators, codec, reals, words(exclude), words(runs), executor, address))
@@ -44,7 +48,7 @@ def transfer(
         own = f"{row['own']['accuracy']:.2%}" if row["own"] else "–"
         found, accused = row["pooled"]["recall_at_half"], row["false_positives"]["at_half"]
         lines.append(f"{row['run']:<34}{own:<20}{_share(found):<26}{accused['value']:<16.2%}{_number(row['macro']['auc'])}")
-    show(result, as_json, lines)
+    show(result, as_json, [*lines, of_transfer(result)])
 
 
 @app.command()
@@ -70,19 +74,20 @@ def matrix(
 def leave_one_out(
     dataset: Dataset,
     generators: Generators,
-    by: By = "family",
+    by: Annotated[str, typer.Option(help="family, generator or (with --groups) source.")] = "family",
     codec: Codec = "jpeg",
     reals: Reals = "",
     exclude: Exclude = "",
     detector: Detector = "residual",
+    groups: Groups = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Train on all families or generators but one, test on that one."""
+    """Train on all families, generators or sources but one, test on that one."""
     from cifake_core.studies.unseen.matrix import StudyLeaveOneOut
 
-    result = run_step(StudyLeaveOneOut(dataset, generators, codec, reals, words(exclude), by, detector, seed))
-    show(result, as_json, _rows(result, "left out"))
+    result = run_step(StudyLeaveOneOut(dataset, generators, codec, reals, words(exclude), by, detector, seed, groups=_groups(groups)))
+    show(result, as_json, [*_rows(result, "left out"), *_on_groups(result)])
 
 
 @app.command()
@@ -97,6 +102,7 @@ def scaling(
     exclude: Exclude = "",
     detector: Detector = "residual",
     together: Together = "",
+    groups: Groups = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -104,14 +110,14 @@ def scaling(
     from cifake_core.studies.unseen.scaling import StudyScaling
 
     step = StudyScaling(
-        dataset, generators, codec, reals, words(exclude), detector=detector, k=numbers(k), repeats=repeats, images=images, together=together, seed=seed
+        dataset, generators, codec, reals, words(exclude), detector=detector, k=numbers(k), repeats=repeats, images=images, together=together, seed=seed, groups=_groups(groups)
     )
     result = run_step(step)
     lines = [f"{'subset':<10}{'k':>4}{'fakes':>8}{'macro AUC':>12}{'sd':>8}{'pooled':>10}"]
     for point in result["points"]:
         mean, sd = point["mean"]["auc"], point["mean"]["auc"]["sd"]
         lines.append(f"{point['arm']:<10}{point['k']:>4}{point['images'] or 'all':>8}{mean['value']:>12.3f}{sd or 0:>8.3f}{point['pooled']['auc']['value']:>10.3f}")
-    show(result, as_json, lines)
+    show(result, as_json, [*lines, *_on_groups(result)])
 
 
 @app.command()
@@ -123,16 +129,17 @@ def codec(
     repeats: Annotated[int, typer.Option(min=1, help="Deals of the generators into two halves.")] = 3,
     exclude: Exclude = "",
     together: Together = "",
+    groups: Groups = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """What compression does to the answer, and what a mixed codec would have pretended."""
     from cifake_core.studies.unseen.codec import StudyCodec
 
-    step = StudyCodec(dataset, generators, "jpeg", reals, words(exclude), detector, repeats, together, seed)
+    step = StudyCodec(dataset, generators, "jpeg", reals, words(exclude), detector, repeats, together, seed, groups=_groups(groups))
     result = run_step(step)
     lines = [f"{row['path']:<20}{row['mean']:.3f} ± {row['sd'] or 0:.3f}   {row['title']}" for row in result["paths"]]
-    show(result, as_json, [f"{'path':<20}macro AUC", *lines])
+    show(result, as_json, [f"{'path':<20}macro AUC", *lines, *_on_groups(result)])
 
 
 @app.command()
@@ -144,6 +151,7 @@ def recipe(
     exclude: Exclude = "",
     candidates: Annotated[str, typer.Option(help="Detectors to choose from, separated by commas; left out: all.")] = "",
     together: Together = "",
+    groups: Groups = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -151,12 +159,30 @@ def recipe(
     from cifake_core.studies.unseen.recipe import StudyRecipe
     from cifake_core.studies.unseen.recipes import CANDIDATES
 
-    step = StudyRecipe(dataset, generators, codec, reals, words(exclude), words(candidates) or CANDIDATES, together=together, seed=seed)
+    step = StudyRecipe(dataset, generators, codec, reals, words(exclude), words(candidates) or CANDIDATES, together=together, seed=seed, groups=_groups(groups))
     result = run_step(step)
     lines = [f"{'choosing':<18}{_number(one['macro']['auc']):<24}{one['title']}" for one in result["candidates"]]
     lines.append(f"{'chosen, reported':<18}{_number(result['report']['macro']['auc']):<24}{result['title']}")
     lines += [f"{'reference':<18}{_number(one['report']['macro']['auc']):<24}{one['title']}" for one in result["references"]]
-    show(result, as_json, lines)
+    show(result, as_json, [*lines, *_on_groups(result)])
+
+
+def _groups(file: Path | None) -> dict[str, str]:
+    from cifake_core.studies.unseen.groups import read_groups
+
+    if file is None:
+        return {}
+    try:
+        return read_groups(file.read_bytes(), file.name)
+    except OSError as error:
+        raise BadInput(f"The groups file {str(file)[:80]!r} cannot be read ({error.strerror}); name a CSV or JSON file.") from None
+
+
+def _on_groups(result: dict) -> list[str]:
+    """What keeping sources apart changed, or that it is not known."""
+    from cifake_core.studies.unseen.conclusions import of_groups
+
+    return of_groups(result)
 
 
 def _rows(result: dict, word: str) -> list[str]:

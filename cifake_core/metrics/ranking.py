@@ -65,16 +65,31 @@ def _curve(fakes: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return auc, (fakes * precision).sum(axis=1) / m[:, 0]
 
 
-def macro(draws: list[np.ndarray], values: list[float], resamples: int = 1000, seed: int = 0) -> Estimate:
+def macro(
+    draws: list[np.ndarray], values: list[float], clusters: list[str] | None = None, resamples: int = 1000, seed: int = 0
+) -> Estimate:
     """The unweighted mean over groups, its interval over groups and images: groups are drawn, then one draw of each.
 
-    One group's interval is that of its images alone.
+    `clusters`: of each group, where groups of one cluster are not independent: clusters are drawn whole (cluster
+    bootstrap). One group's or one cluster's interval is that of its images alone.
     """
     known = [(value, draw) for value, draw in zip(values, draws, strict=True) if value is not None]
     if not known:
         return UNDEFINED
+    if clusters is not None:
+        kept = [cluster for cluster, value in zip(clusters, values, strict=True) if value is not None]
+        return _clustered(known, kept, resamples, seed)
     table = np.stack([draw for _, draw in known])  # (groups, draws)
     random = np.random.default_rng(seed)
     groups = random.integers(len(table), size=(resamples, len(table)))
     which = random.integers(table.shape[1], size=groups.shape)
     return percentile(float(np.mean([value for value, _ in known])), table[groups, which].mean(axis=1))
+
+
+def _clustered(known: list[tuple[float, np.ndarray]], clusters: list[str], resamples: int, seed: int) -> Estimate:
+    table, (names, member) = np.stack([draw for _, draw in known]), np.unique(clusters, return_inverse=True)
+    random = np.random.default_rng(seed)
+    times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)[:, member]  # (resamples, groups)
+    which = random.integers(table.shape[1], size=times.shape)
+    drawn = table[np.arange(len(table)), which]
+    return percentile(float(np.mean([value for value, _ in known])), (times * drawn).sum(axis=1) / times.sum(axis=1))

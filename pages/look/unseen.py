@@ -4,11 +4,12 @@ import streamlit as st
 
 from cifake_core.images.image_set import ImageSet
 from cifake_core.store.workspace import Workspace
-from cifake_core.studies.unseen import shelves
+from cifake_core.studies.unseen import readiness, shelves
+from cifake_core.studies.unseen.pools import LEAST
 from pages.look.generators import views
-from pages.look.generators.launch import KINDS, launch_form, many_generators
+from pages.look.generators.launch import KINDS, generators_of, launch_form, many_generators
 from pages.look.generators.pictures import album, pictures
-from pages.shared.guard import shown_errors
+from pages.shared.guard import literal, shown_errors
 from pages.shared.jobs_panel import jobs_panel
 from pages.shared.pickers import link_to
 
@@ -16,7 +17,7 @@ from pages.shared.pickers import link_to
 def main() -> None:
     """The page."""
     st.title("Unseen generators")
-    st.caption("A detector is only as good as on the next generator, the one it has never met. Does meeting many help?")
+    st.caption("How a detector does on fakes of generators it was not trained on, and whether training on many helps.")
     with shown_errors():
         workspace = Workspace.current()
         sets, found = ImageSet.list(workspace), shelves.studies(workspace)
@@ -24,7 +25,7 @@ def main() -> None:
         if transfer:
             views.headline(transfer)
         if not many_generators(sets):
-            nothing_yet()
+            nothing_yet(sets)
         else:
             with st.expander("Start a study", icon=":material/play_arrow:", expanded=not found, key="unseen_form"):
                 launch_form(sets)
@@ -57,18 +58,29 @@ def looks(sets: list[ImageSet], found: list[dict]) -> None:
                 album(shown[0], by_name[shown[0].name]["counts"], families)
 
 
-def nothing_yet() -> None:
+def nothing_yet(sets: list[ImageSet]) -> None:
     """What is missing before a study can start, and how to get it."""
     with st.container(border=True):
         st.markdown(
-            "A study needs an image set with **fakes of several generators**: a Parquet file with the columns of Community Forensics, "
-            "or folders `<generator>/FAKE/…`. Import one, then start a study here or in a terminal:"
+            f"A study needs a dataset with **fakes of at least 2 generators**, {LEAST} images each{_so_far(sets)} Make fakes of several generators here, or import "
+            "a Parquet file with the columns of Community Forensics, or folders `<generator>/FAKE/…`. Then start a study here or in a terminal:"
         )
         st.code(
             "python -m cifake_core import generators.parquet --name many\npython -m cifake_core study transfer --dataset cifake --generators many",
             language="bash",
         )
-        link_to("data", "Import images", icon=":material/arrow_forward:")
+        left, right = st.columns(2)
+        with left:
+            link_to("generate", "Make fakes of several generators", icon=":material/arrow_forward:")
+        with right:
+            link_to("data", "Import images", icon=":material/arrow_forward:")
+
+
+def _so_far(sets: list[ImageSet]) -> str:
+    """What there is of it."""
+    found = {name for image_set in sets for name in readiness.usable(generators_of(image_set))}
+    most = max((len(readiness.usable(generators_of(image_set))) for image_set in sets), default=0)
+    return f"; so far no dataset has more than {most} ({literal(', '.join(sorted(found)[:4]))})." if found else "; so far no dataset has any."
 
 
 main()

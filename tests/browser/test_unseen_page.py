@@ -22,13 +22,13 @@ def pick(page, label: str, option: str) -> None:
 def test_a_study_started_on_the_page_ends_in_a_matrix_whose_cells_show_their_images_and_in_an_album_with_maps(page, settled, many):
     page.goto("/unseen")
     settled(page)
-    pick(page, "Study", "Matrix: learn from one, judge on another")
+    pick(page, "Study", "Cross-generator matrix: learn from one, judge on another")
     settled(page)
     pick(page, "Photographs of", "tiny")
     settled(page)
     page.get_by_text("study matrix --dataset tiny --generators many").wait_for()
     page.get_by_role("button", name="Start this study").click()
-    page.get_by_role("heading", name="Learned from one, judged on another").wait_for()
+    page.get_by_role("heading", name="Cross-generator AUC").wait_for()
     settled(page)
     chart = page.get_by_test_id("stVegaLiteChart").last
     chart.scroll_into_view_if_needed()

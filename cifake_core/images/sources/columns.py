@@ -142,7 +142,7 @@ class Columns:
             generator = name
         if name in self._by_convention and label is not None:
             self._hear(path, name, label, generator)
-        provenance = _provenance(row)
+        provenance = _provenance(row) | source_of(row)
         if class_name and class_label == UNKNOWN_CLASS:
             provenance["class"] = class_name
         seed = whole_number(self._cell(row, "seed"))
@@ -307,6 +307,11 @@ def _original(row: Mapping[str, Any]) -> Original | None:
     numbers = {f"original_{name}": whole_number(row[f"original_{name}"]) or 0 for name in ("width", "height", "bytes")}
     exif = {"true": True, "false": False}.get(text_of(row["original_exif"]).lower())
     return Original.of_row({**row, **numbers, "original_exif": exif, **{f"original_{name}": text_of(row[f"original_{name}"]) for name in ("format", "quantisation")}})
+
+
+def source_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Where the generator came from, such as a repository, in tables that have a column `source` of text."""
+    return {"source": row["source"]} if isinstance(row.get("source"), str) and row["source"] else {}
 
 
 def _provenance(row: Mapping[str, Any]) -> dict:

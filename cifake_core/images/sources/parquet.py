@@ -19,7 +19,7 @@ from cifake_core.images.schema import FAKE, LABELS, REAL, UNKNOWN_CLASS
 from cifake_core.images.sources import account as reasons
 from cifake_core.images.sources.account import Account, printable, storable
 from cifake_core.images.sources.class_names import names_in_card, names_in_metadata
-from cifake_core.images.sources.columns import Columns
+from cifake_core.images.sources.columns import Columns, source_of
 from cifake_core.images.sources.found import Found, Item, Question, Unreadable
 from cifake_core.images.sources.layout import split_in_path
 from cifake_core.images.sources.official_names import OfficialNames
@@ -177,7 +177,7 @@ class _Source:
         else:
             item = self.columns.item(row, shown, self.file_split)
         if self.community:
-            item.provenance = {"nsfw": str(row.get("nsfw_flag")).lower() == "true", "split": row.get("split") or ""}
+            item.provenance = {"nsfw": str(row.get("nsfw_flag")).lower() == "true", "split": row.get("split") or ""} | source_of(row)
         if self._official and item.class_label == UNKNOWN_CLASS:
             item.class_label = OfficialNames.class_of(item.path)
         item.key = number

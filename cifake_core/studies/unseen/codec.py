@@ -14,6 +14,7 @@ from cifake_core.errors import BadInput
 from cifake_core.step import Context
 from cifake_core.studies.unseen import judging, recipes, splitting
 from cifake_core.studies.unseen.fitting import Bench, fit
+from cifake_core.studies.unseen.groups import GroupedSource, shared_sources
 from cifake_core.studies.unseen.pools import Pool, Source, open_pool
 from cifake_core.studies.unseen.shelves import Meter, Shelf, described, scores_table
 
@@ -27,7 +28,7 @@ PATHS = {
 
 
 @dataclass(frozen=True)
-class StudyCodec(Source):
+class StudyCodec(GroupedSource):
     """Half of the generators to learn from, the other half to be judged on, under every codec, over several deals."""
 
     detector: str = "residual"
@@ -44,15 +45,38 @@ class StudyCodec(Source):
             raise BadInput(f"The number of repeats is {self.repeats}; take at least 1.")
 
     def run(self, context: Context) -> dict:
-        """{"paths": [{"path", "title", "repeats": [macro …], "mean", "sd", "low", "high"}], …} of macro AUC."""
+        """{"paths": [{"path", "title", "repeats": [macro …], "mean", "sd", "low", "high"}], …} of macro AUC, and "sources",
+        "shared": one of `shared_sources` a deal, "ungrouped": {"study", "paths", "shared"} or None.
+        """
         pools = self._pools(context)
+        sources = self.of(pools["jpeg"])
         shelf = Shelf.of(context.workspace, "codec", self, "".join(pool.digest for pool in pools.values()))
         if (there := shelf.found()) is not None:
             return there
         meter, tables = Meter(len(pools) * self.repeats, context.on_progress), []
         paths = [self._path(path, pool, shelf, meter, tables) for path, pool in pools.items()]
-        result = {**described("codec", self, pools["jpeg"]), "paths": paths}
+        result = {
+            **described("codec", self, pools["jpeg"]),
+            "paths": paths,
+            "sources": sources,
+            "shared": self._shared(pools["jpeg"], sources, apart=True),
+            "ungrouped": self._ungrouped(context, pools["jpeg"], sources),
+        }
         return shelf.keep(result, pd.concat(tables, ignore_index=True))
+
+    def _ungrouped(self, context: Context, pool: Pool, sources: dict[str, str]) -> dict | None:
+        if not sources:
+            return None
+        found = self.ungrouped(context)
+        paths = [{name: path[name] for name in ("path", "title", "mean", "sd", "low", "high")} for path in found["paths"]]
+        return {"study": found["study"], "paths": paths, "shared": self._shared(pool, sources, apart=False)}
+
+    def _shared(self, pool: Pool, sources: dict[str, str], *, apart: bool) -> list[dict | None]:
+        deals = [self._deal(pool, repeat, sources if apart else {}) for repeat in range(self.repeats)]
+        return [shared_sources(sources, ours, held_out) for ours, held_out in deals]
+
+    def _deal(self, pool: Pool, repeat: int, sources: dict[str, str]) -> list[list[str]]:
+        return splitting.deal(pool.families, 2, self.seed + repeat, splitting.parsed_together(self.together), sources)
 
     def _path(self, path: str, pool: Pool, shelf: Shelf, meter: Meter, tables: list[pd.DataFrame]) -> dict:
         bench, found = Bench(pool, shelf.measured), []
@@ -60,7 +84,7 @@ class StudyCodec(Source):
             learned, groups = self._dealt(pool, path, repeat)
             unit = f"{path.replace(', ', '-').replace(' ', '-')}-{repeat}"
             scores = shelf.unit(unit, lambda learned=learned: fit(bench, learned, recipes.named(self.detector), self.seed, meter.part))
-            found.append(judging.summary(scores, groups))
+            found.append(judging.summary(scores, groups, self.groups if path != "encoder" else None))
             tables.append(scores_table(pool, unit, scores, np.concatenate(list(groups.values()))))
             meter.finished()
         values = [one["macro"]["auc"]["value"] for one in found]
@@ -88,7 +112,7 @@ class StudyCodec(Source):
     def _dealt(self, pool: Pool, path: str, repeat: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if path == "encoder":
             return pool.rows(["learned"]), {"judged": pool.rows(["judged"])}
-        ours, held_out = splitting.deal(pool.families, 2, self.seed + repeat, splitting.parsed_together(self.together))
+        ours, held_out = self._deal(pool, repeat, self.groups)
         return pool.rows(ours), {name: pool.rows([name]) for name in sorted(held_out)}
 
 

@@ -64,17 +64,18 @@ def judge(scores: Scores, rows: np.ndarray) -> Judged:
     return Judged(numbers, ranked)
 
 
-def summary(scores: Scores, groups: dict[str, np.ndarray]) -> dict:
+def summary(scores: Scores, groups: dict[str, np.ndarray], sources: dict[str, str] | None = None) -> dict:
     """{"generators": {name: numbers}, "macro": {measure: estimate}, "pooled": numbers, "false_positives": …} of some groups of rows.
 
-    "false_positives": the share of test reals accused at the threshold, and at probability 0.5.
+    "false_positives": the share of test reals accused at the threshold, and at probability 0.5. `sources`: generator →
+    source, where known: intervals of macro averages then draw sources, not generators.
     """
     judged = {name: judge(scores, rows) for name, rows in groups.items()}
     pooled = judge(scores, np.concatenate(list(groups.values())))
     reals = scores.test_reals
     return {
         "generators": {name: one.numbers for name, one in judged.items()},
-        "macro": macro_of(list(judged.values())),
+        "macro": macro_of(list(judged.values()), [sources[name] for name in judged] if sources else None),
         "pooled": pooled.numbers,
         "n_reals": len(reals),
         "false_positives": {
@@ -84,15 +85,15 @@ def summary(scores: Scores, groups: dict[str, np.ndarray]) -> dict:
     }
 
 
-def macro_of(judged: list[Judged]) -> dict:
-    """Unweighted means over generators; intervals of AUC and average precision cover generators and images."""
+def macro_of(judged: list[Judged], sources: list[str] | None = None) -> dict:
+    """Unweighted means over generators; intervals of AUC and average precision cover generators (or their sources) and images."""
     found = {
-        "auc": macro([one.ranking.auc_draws for one in judged], [one.ranking.auc.value for one in judged]),
+        "auc": macro([one.ranking.auc_draws for one in judged], [one.ranking.auc.value for one in judged], sources),
         "average_precision": macro(
-            [one.ranking.average_precision_draws for one in judged], [one.ranking.average_precision.value for one in judged]
+            [one.ranking.average_precision_draws for one in judged], [one.ranking.average_precision.value for one in judged], sources
         ),
     }
     for name in ("accuracy", "recall", "recall_at_half"):
         values = [one.numbers[name]["value"] for one in judged]
-        found[name] = macro([np.array([value]) for value in values], values)  # an interval over generators
+        found[name] = macro([np.array([value]) for value in values], values, sources)  # an interval over generators
     return {name: estimate.as_dict() for name, estimate in found.items()} | {"n": len(judged)}

@@ -6,6 +6,7 @@ cifake_core study matrix`, `study leave-one-out`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from cifake_core.errors import BadInput
 from cifake_core.step import Context
 from cifake_core.studies.unseen import judging, recipes
 from cifake_core.studies.unseen.fitting import Bench, fit
+from cifake_core.studies.unseen.groups import GroupedSource, shared_sources
 from cifake_core.studies.unseen.judging import Scores
 from cifake_core.studies.unseen.pools import Pool, Source, open_pool
 from cifake_core.studies.unseen.shelves import Meter, Shelf, described, scores_table
@@ -26,12 +28,13 @@ class _Study(Source):
     by: str = "family"
     detector: str = "residual"
     seed: int = 0
+    choices: ClassVar[tuple[str, ...]] = BY
 
     def __post_init__(self) -> None:
         super().__post_init__()
         recipes.named(self.detector)
-        if self.by not in BY:
-            raise BadInput(f"A study goes by {self.by!r}; take {' or '.join(BY)}.")
+        if self.by not in self.choices:
+            raise BadInput(f"A study goes by {self.by!r}; take {' or '.join(self.choices)}.")
 
     def _groups(self, pool: Pool) -> dict[str, list[str]]:
         """Family or generator → its generators."""
@@ -39,8 +42,18 @@ class _Study(Source):
             return {name: [name] for name in pool.names}
         return {family: [n for n in pool.names if pool.families[n] == family] for family in sorted(set(pool.families.values()))}
 
-    def _fit_rows(self, kind: str, context: Context, plan: Callable[[Pool], dict[str, list[str]]], judged: Callable[[Pool, str], list[str]]) -> dict:
-        """One detector a row of `plan` (row → generators to learn from), judged on the generators `judged` names for it."""
+    def _sources(self) -> dict[str, str]:
+        """Generator → source, where they are known."""
+        return {}
+
+    def _fit_rows(
+        self, kind: str, context: Context, plan: Callable[[Pool], dict[str, list[str]]], judged: Callable[[Pool, str], list[str]],
+        more: Callable[[Context, Pool], dict] = lambda _context, _pool: {},
+    ) -> dict:
+        """One detector a row of `plan` (row → generators to learn from), judged on the generators `judged` names for it.
+
+        `more`: what else the result says.
+        """
         pool = open_pool(context.workspace, self, context.on_progress)
         shelf = Shelf.of(context.workspace, kind, self, pool.digest)
         if (there := shelf.found()) is not None:
@@ -53,12 +66,12 @@ class _Study(Source):
             scores: Scores = shelf.unit(f"unit-{number}", lambda learned=learned: fit(bench, learned, recipes.named(self.detector), self.seed, meter.part))
             groups = {name: _unlearned(pool, name, names, half) for name in judged(pool, source)}
             families = _by_family(pool, groups)
-            summary = judging.summary(scores, groups)
+            summary = judging.summary(scores, groups, self._sources())
             summary["families"] = {family: judging.macro_of([judging.judge(scores, groups[n]) for n in members]) for family, members in families.items()}
             rows.append({"source": source, "n_fakes": len(learned), **summary, "learned_from": names})
             tables.append(scores_table(pool, source, scores, np.concatenate(list(groups.values()))))
             meter.finished()
-        return shelf.keep({**described(kind, self, pool), "rows": rows}, pd.concat(tables, ignore_index=True))
+        return shelf.keep({**described(kind, self, pool), "rows": rows, **more(context, pool)}, pd.concat(tables, ignore_index=True))
 
 
 def learned_half(pool: Pool) -> np.ndarray:
@@ -88,13 +101,52 @@ class StudyMatrix(_Study):
 
 
 @dataclass(frozen=True)
-class StudyLeaveOneOut(_Study):
-    """For each family or generator: a detector of all others, judged on it."""
+class StudyLeaveOneOut(_Study, GroupedSource):
+    """For each family, generator or source: a detector of all others, judged on it.
+
+    Where groups are given, no other generator of the same source is learned from either.
+    """
+
+    choices: ClassVar[tuple[str, ...]] = (*BY, "source")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.by == "source" and not self.groups:
+            raise BadInput("Sources can only be left out where they are known; give groups, a file of generators and their sources.")
 
     def run(self, context: Context) -> dict:
-        """{"rows": [{"source": what was left out, "generators": {name: numbers}, …}], …}: each judged by a detector that never met it."""
+        """{"rows": [{"source": what was left out, "generators": {name: numbers}, …}], …}: each judged by a detector that never met it.
 
-        def others(pool: Pool) -> dict[str, list[str]]:
-            return {left: [n for n in pool.names if n not in members] for left, members in self._groups(pool).items()}
+        And "sources": generator → source, "shared": one of `shared_sources` a row, "ungrouped": {"study", "rows": [{"source", "macro"}],
+        "shared"}, or None where there is nothing to compare with.
+        """
+        return self._fit_rows("leave-one-out", context, self._others, lambda pool, left: self._groups(pool)[left], self._on_sources)
 
-        return self._fit_rows("leave-one-out", context, others, lambda pool, left: self._groups(pool)[left])
+    def _sources(self) -> dict[str, str]:
+        return self.groups
+
+    def _groups(self, pool: Pool) -> dict[str, list[str]]:
+        if self.by != "source":
+            return super()._groups(pool)
+        sources = self.of(pool)
+        return {source: [n for n in pool.names if sources[n] == source] for source in sorted(set(sources.values()))}
+
+    def _others(self, pool: Pool) -> dict[str, list[str]]:
+        """What is left out → the generators to learn from. Raises BadInput where none is left."""
+        sources, found = self.of(pool), {}
+        for left, members in self._groups(pool).items():
+            away = {sources[name] for name in members} if sources else set()
+            found[left] = [n for n in pool.names if n not in members and sources.get(n) not in away]
+            if not found[left]:
+                raise BadInput(f"Without {left!r} and what shares its source no generator is left to learn from; leave out by generator or source.")
+        return found
+
+    def _on_sources(self, context: Context, pool: Pool) -> dict:
+        sources, members = self.of(pool), self._groups(pool)
+        shared = [shared_sources(sources, names, members[left]) for left, names in self._others(pool).items()]
+        if not sources or self.by == "source":
+            return {"sources": sources, "shared": shared, "ungrouped": None}
+        found = self.ungrouped(context)
+        mixed = [shared_sources(sources, row["learned_from"], members[row["source"]]) for row in found["rows"]]
+        rows = [{name: row[name] for name in ("source", "macro")} for row in found["rows"]]
+        return {"sources": sources, "shared": shared, "ungrouped": {"study": found["study"], "rows": rows, "shared": mixed}}

@@ -57,6 +57,7 @@ class Pool:
     real_places: np.ndarray  # int64 (of test_reals, 2): where they lie in their set
     reals_from: str  # that set's name
     digest: str
+    all_generators: tuple[str, ...] = ()  # of the set, those left out and those with too few images as well
 
     @property
     def names(self) -> list[str]:
@@ -78,6 +79,7 @@ def open_pool(workspace: Workspace, source: Source, on_progress: Progress = sile
     known = fakes.generators != ""
     usable = [g for g in np.unique(fakes.generators[known]) if g not in source.exclude and (fakes.generators == g).sum() >= LEAST]
     _check_generators(source, usable, fakes.generators[known])
+    named = tuple(np.unique(fakes.generators[known]).tolist())
     fakes = fakes.taken(np.flatnonzero(np.isin(fakes.generators, usable)))
     photographs = ImageSet.open(workspace, source.reals or source.dataset)
     train, threshold, test = _parted(photographs)
@@ -90,7 +92,7 @@ def open_pool(workspace: Workspace, source: Source, on_progress: Progress = sile
     families = dict(zip(fakes.generators, fakes.families, strict=True))
     digest = hashlib.sha256("".join([source.codec, *(key for part in parts for key in part.image_ids), *fakes.generators]).encode())
     return Pool(
-        pixels[0], fakes.generators, fakes.image_ids, fakes.places, families, *pixels[1:], test.places, photographs.name, digest.hexdigest()
+        pixels[0], fakes.generators, fakes.image_ids, fakes.places, families, *pixels[1:], test.places, photographs.name, digest.hexdigest(), named
     )
 
 

@@ -14,15 +14,15 @@ from cifake_core.errors import BadInput
 from cifake_core.step import Context
 from cifake_core.studies.unseen import judging, recipes, splitting
 from cifake_core.studies.unseen.fitting import Bench, fit
+from cifake_core.studies.unseen.groups import GroupedSource, shared_sources
 from cifake_core.studies.unseen.judging import Judged, Scores
-from cifake_core.studies.unseen.pools import Source, open_pool
+from cifake_core.studies.unseen.pools import open_pool
 from cifake_core.studies.unseen.shelves import Meter, Shelf, described, scores_table
-
-FOLDS = 3
+from cifake_core.studies.unseen.splitting import FOLDS
 
 
 @dataclass(frozen=True)
-class StudyRecipe(Source):
+class StudyRecipe(GroupedSource):
     """Ablate training recipes on generators to choose on; report the chosen one, beside fixed references, on the others."""
 
     candidates: tuple[str, ...] = recipes.CANDIDATES
@@ -43,15 +43,17 @@ class StudyRecipe(Source):
 
     def run(self, context: Context) -> dict:
         """{"chosen", "report": summary of it on the held-out generators, "candidates": [{"name", "title", "macro" (choosing)}],
-        "references": [{"name", "title", "report"}], "report_generators", "choose_generators", "folds"}.
+        "references": [{"name", "title", "report"}], "report_generators", "choose_generators", "folds", "sources": generator → source,
+        "shared": as `shared_sources`, "ungrouped": {"study", "chosen", "title", "report": macro, "shared"} or None}.
         """
         pool = open_pool(context.workspace, self, context.on_progress)
+        sources = self.of(pool)
         shelf = Shelf.of(context.workspace, "recipe", self, pool.digest, repr([recipes.named(n) for n in (*self.candidates, *self.references)]))
         if (there := shelf.found()) is not None:
             return there
         together = splitting.parsed_together(self.together)
-        ours, held_out = splitting.deal(pool.families, 2, self.seed, together)
-        folds = splitting.deal({name: pool.families[name] for name in ours}, FOLDS, self.seed, together)
+        ours, held_out = splitting.deal(pool.families, 2, self.seed, together, sources)
+        folds = splitting.deal({name: pool.families[name] for name in ours}, FOLDS, self.seed, together, sources)
         bench = Bench(pool, shelf.measured)
         meter = Meter(len(self.candidates) * FOLDS + 1 + len(self.references), context.on_progress)
         tried = [self._tried(name, bench, shelf, ours, folds, meter) for name in self.candidates]
@@ -60,7 +62,7 @@ class StudyRecipe(Source):
         reports, tables = {}, []
         for name in dict.fromkeys((best["name"], *self.references)):
             scores = shelf.unit(f"report-{name}", lambda name=name: self._fitted(name, bench, pool.rows(ours), meter))
-            reports[name] = judging.summary(scores, groups)
+            reports[name] = judging.summary(scores, groups, sources)
             tables.append(scores_table(pool, name, scores, np.concatenate(list(groups.values()))))
             meter.finished()
         result = {
@@ -73,8 +75,19 @@ class StudyRecipe(Source):
             "report_generators": sorted(held_out),
             "choose_generators": sorted(ours),
             "folds": folds,
+            "sources": sources,
+            "shared": shared_sources(sources, ours, held_out),
+            "ungrouped": self._ungrouped(context, sources),
         }
         return shelf.keep(result, pd.concat(tables, ignore_index=True))
+
+    def _ungrouped(self, context: Context, sources: dict[str, str]) -> dict | None:
+        """What the same study reports where sources lie on both sides, and how many generators that concerns."""
+        if not sources:
+            return None
+        found = self.ungrouped(context)
+        shared = shared_sources(sources, found["choose_generators"], found["report_generators"])
+        return {name: found[name] for name in ("study", "chosen", "title")} | {"report": found["report"]["macro"], "shared": shared}
 
     def _fitted(self, name: str, bench: Bench, rows: np.ndarray, meter: Meter) -> Scores:
         return fit(bench, rows, recipes.named(name), self.seed, meter.part)
@@ -91,5 +104,5 @@ class StudyRecipe(Source):
             choosing = Scores(scores.fakes, scores.threshold_reals, scores.threshold_reals)
             judged |= {one: judging.judge(choosing, bench.pool.rows([one])) for one in fold}
             meter.finished()
-        macro = judging.macro_of(list(judged.values()))
+        macro = judging.macro_of(list(judged.values()), [self.groups[one] for one in judged] if self.groups else None)
         return {"name": name, "title": recipes.named(name).title, "macro": macro, "auc": {one: found.numbers["auc"]["value"] for one, found in sorted(judged.items())}}

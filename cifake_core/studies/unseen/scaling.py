@@ -13,7 +13,8 @@ from cifake_core.errors import BadInput
 from cifake_core.step import Context
 from cifake_core.studies.unseen import judging, recipes, splitting
 from cifake_core.studies.unseen.fitting import Bench, fit
-from cifake_core.studies.unseen.pools import Pool, Source, open_pool
+from cifake_core.studies.unseen.groups import GroupedSource, shared_sources
+from cifake_core.studies.unseen.pools import Pool, open_pool
 from cifake_core.studies.unseen.shelves import Meter, Shelf, described, scores_table
 
 ARMS = ("random", "diverse", "family")
@@ -36,7 +37,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class StudyScaling(Source):
+class StudyScaling(GroupedSource):
     """For each k, detectors trained on `repeats` random subsets of k generators, judged on generators held out from all."""
 
     detector: str = "residual"
@@ -58,20 +59,22 @@ class StudyScaling(Source):
 
     def run(self, context: Context) -> dict:
         """{"points": [{"arm", "k", "images", "repeats": [{"learned_from", "n_fakes", "macro", "pooled"}], "mean": mean and spread over repeats}],
-        "held_out", "trained_from", "images", …}. Kept; a study that was stopped goes on.
+        "held_out", "trained_from", "images", "sources", "shared", "ungrouped": {"study", "points", "shared"} or None, …}. Kept; a study
+        that was stopped goes on.
         """
         pool = open_pool(context.workspace, self, context.on_progress)
+        sources = self.of(pool)
         shelf = Shelf.of(context.workspace, "scaling", self, pool.digest)
         if (there := shelf.found()) is not None:
             return there
-        ours, held_out = splitting.deal(pool.families, 2, self.seed, splitting.parsed_together(self.together))
+        ours, held_out = splitting.deal(pool.families, 2, self.seed, splitting.parsed_together(self.together), sources)
         plan = self.plan(pool, ours)
         bench, meter = Bench(pool, shelf.measured), Meter(len(plan), context.on_progress)
         groups = {name: pool.rows([name]) for name in sorted(held_out)}
         done, tables = [], []
         for unit, names in plan:
             scores, n_fakes = self._fitted(bench, shelf, unit, names, meter)
-            done.append({**asdict(unit), "learned_from": names, "n_fakes": n_fakes, **judging.summary(scores, groups)})
+            done.append({**asdict(unit), "learned_from": names, "n_fakes": n_fakes, **judging.summary(scores, groups, sources)})
             tables.append(scores_table(pool, unit.name, scores, np.concatenate(list(groups.values()))))
             meter.finished()
         result = {
@@ -80,8 +83,18 @@ class StudyScaling(Source):
             "trained_from": sorted(ours),
             "images": self.fixed_images(pool, ours),
             "points": points(done),
+            "sources": sources,
+            "shared": shared_sources(sources, ours, held_out),
+            "ungrouped": self._ungrouped(context, sources),
         }
         return shelf.keep(result, pd.concat(tables, ignore_index=True))
+
+    def _ungrouped(self, context: Context, sources: dict[str, str]) -> dict | None:
+        if not sources:
+            return None
+        found = self.ungrouped(context)
+        means = [{name: point[name] for name in ("arm", "k", "images", "n_repeats", "mean")} for point in found["points"]]
+        return {"study": found["study"], "points": means, "shared": shared_sources(sources, found["trained_from"], found["held_out"])}
 
     def fixed_images(self, pool: Pool, ours: list[str]) -> int:
         """The number of fakes at every k."""

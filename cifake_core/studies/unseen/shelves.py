@@ -38,7 +38,10 @@ class Shelf:
 
     @staticmethod
     def of(workspace: Workspace, kind: str, step: object, pool_digest: str, more: str = "") -> "Shelf":
-        asked = [VERSION, kind, ray_cluster.asked(step), pool_digest, more]
+        request = ray_cluster.asked(step)
+        if not request.get("groups"):  # no groups: the same request as before there were any
+            request.pop("groups", None)
+        asked = [VERSION, kind, request, pool_digest, more]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=list).encode()).hexdigest()[:12]
         return Shelf(kind, workspace.home / "studies" / "unseen" / f"{kind}-{digest}")
 

@@ -7,12 +7,19 @@ import numpy as np
 
 from cifake_core.errors import BadInput
 
+FOLDS = 3  # over the generators a recipe is chosen on
 
-def deal(families: dict[str, str], ways: int, seed: int, together: tuple[tuple[str, ...], ...] = ()) -> list[list[str]]:
+
+def deal(
+    families: dict[str, str], ways: int, seed: int, together: tuple[tuple[str, ...], ...] = (), sources: dict[str, str] | None = None
+) -> list[list[str]]:
     """The generators in `ways` hands of about equal size, each with its share of every family.
 
-    `together`: generators that must share a hand, such as two samplers that started from the same noise.
+    `together`: generators that must share a hand, such as two samplers that started from the same noise. `sources`: where
+    each generator comes from; those of one source share a hand.
     """
+    if sources:
+        return _deal_whole(_units(families, together, sources), families, ways, seed)
     if len(families) < ways:
         raise BadInput(f"{len(families)} generators cannot be dealt in {ways} parts; take an image set with more generators.")
     random = np.random.default_rng(seed)
@@ -24,6 +31,29 @@ def deal(families: dict[str, str], ways: int, seed: int, together: tuple[tuple[s
         for unit in random.permutation(sorted({leader.get(name, name) for name in members})):
             hands[turn % ways] += [name for name in families if leader.get(name, name) == unit]
             turn += 1
+    return hands
+
+
+def _units(families: dict[str, str], together: tuple[tuple[str, ...], ...], sources: dict[str, str]) -> list[list[str]]:
+    """The generators in lists that must not be parted: those of one source, joined where `together` links two sources."""
+    unit = {name: sources[name] for name in sorted(families)}
+    for group in together:
+        joined = {unit[name] for name in group if name in unit}
+        unit = {name: min(joined) if of in joined else of for name, of in unit.items()}
+    return [[name for name in unit if unit[name] == one] for one in sorted(set(unit.values()))]
+
+
+def _deal_whole(units: list[list[str]], families: dict[str, str], ways: int, seed: int) -> list[list[str]]:
+    """Whole units, the largest first, each to the hand that has the fewest generators of its families, then the fewest."""
+    if len(units) < ways:
+        raise BadInput(f"Generators of {len(units)} sources cannot be dealt in {ways} parts that share no source; take generators of more sources.")
+    random = np.random.default_rng(seed)
+    hands: list[list[str]] = [[] for _ in range(ways)]
+    for unit in sorted((units[i] for i in random.permutation(len(units))), key=len, reverse=True):
+        of = {families[name] for name in unit}
+        order = random.permutation(ways)
+        best = min(order, key=lambda hand: (sum(families[name] in of for name in hands[hand]), len(hands[hand])))
+        hands[best] += unit
     return hands
 
 

@@ -14,10 +14,14 @@ from cifake_core.detectors import runs, scoring, shards
 from cifake_core.detectors.loading import Detector
 from cifake_core.detectors.runs import Run
 from cifake_core.detectors.shards import Shard
-from cifake_core.errors import BadInput, Refused
+from cifake_core.errors import BadInput, NotFound, Refused
+from cifake_core.evaluation import evaluating
 from cifake_core.images.image_set import ImageSet
+from cifake_core.images.schema import FAKE
+from cifake_core.metrics.intervals import share
 from cifake_core.progress import Progress
 from cifake_core.step import Context
+from cifake_core.store.workspace import Workspace
 from cifake_core.studies.unseen import judging
 from cifake_core.studies.unseen.judging import Scores
 from cifake_core.studies.unseen.pools import Pool, Source, open_pool
@@ -41,7 +45,7 @@ class StudyTransfer(Source):
         object.__setattr__(self, "run_ids", given)
 
     def run(self, context: Context) -> dict:
-        """{"runs": [{"run", "own": its test accuracy, "generators", "macro", "pooled"}], "generators": each over all runs, "spread"}."""
+        """{"runs": [{"run", "own": its test accuracy, "own_recall": of its test fakes at 0.5, "generators", "macro", "pooled"}], "generators": each over all runs, "spread"}."""
         chosen = self._runs(context)
         pool = open_pool(context.workspace, self, context.on_progress)
         shelf = Shelf.of(context.workspace, "transfer", self, pool.digest, " ".join(run.record["sha256"]["weights.safetensors"] for run in chosen))
@@ -53,7 +57,7 @@ class StudyTransfer(Source):
             for run in chosen:
                 scores = shelf.unit(run.id, lambda run=run: scored(ray, run, pool, meter.part))
                 own = run.record.get("test")
-                rows.append({"run": run.id, "topology": run.topology, "seed": run.seed, "own": own, **judging.summary(scores, groups)})
+                rows.append({"run": run.id, "topology": run.topology, "seed": run.seed, "own": own, "own_recall": _own_recall(context.workspace, run), **judging.summary(scores, groups)})
                 tables.append(scores_table(pool, run.id, scores, np.arange(len(pool.fakes))))
                 meter.finished()
         result = {**described("transfer", self, pool), "runs": rows, "spread": _spread(rows)}
@@ -71,6 +75,16 @@ class StudyTransfer(Source):
         if strangers:
             raise BadInput(f"The run {strangers[0]} was not trained on {self.dataset!r}; name runs of one image set.")
         return sorted(found, key=lambda run: run.id)
+
+
+def _own_recall(workspace: Workspace, run: Run) -> dict | None:
+    """The share of fakes of its own test set that the run calls fake at probability 0.5; None where it stored no such predictions."""
+    try:
+        own = evaluating.predictions(workspace, run, "test")
+    except NotFound:
+        return None
+    fakes = own["logit"].to_numpy()[own["label"].to_numpy() == FAKE]
+    return share(int((fakes >= 0).sum()), len(fakes)).as_dict() if len(fakes) else None
 
 
 def scored(ray: Any, run: Run, pool: Pool, on_progress: Progress) -> Scores:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cifake_core.studies.unseen import conclusions
 from cifake_core.studies.unseen.judging import MEASURES
 from pages.look.generators import charts
 from pages.shared.guard import literal
@@ -11,22 +12,17 @@ _HALF = {"recall_at_half": "fakes found at probability 0.5"}
 
 
 def headline(study: dict) -> None:
-    """What a run reaches on its own test set, next to the fakes of generators it has never met."""
+    """What a run reaches on its own test set, next to the fakes of generators it has never met, and what follows."""
     spread, n = study["spread"], study["spread"]["found"]["n"]
-    own, found, accused = spread.get("own_accuracy"), spread["found"], spread["accused"]
+    own, recall, false_positives = spread.get("own_accuracy"), spread["found_macro"], spread["accused"]
     fakes, names = sum(study["counts"].values()), len(study["counts"])
     left, middle, right = st.columns(3)
+    over = f"Mean over {n} runs, ± standard deviation." if n > 1 else "One run: another seed may differ by more than the interval says."
     if own:
-        left.metric("Accuracy on its own test set", _mean(own), help=f"Mean over {n} networks trained alike, ± standard deviation.", border=True)
-    middle.metric(f"Fakes found of {names} unseen generators", _mean(found), help=f"Of {fakes:,} fakes, called fake at probability 0.5.", border=True)
-    right.metric("Real photographs accused", _mean(accused), help=f"Of {study['n_reals']['test']:,} photographs, called fake at probability 0.5.", border=True)
-    blind = found["mean"] <= 2 * accused["mean"] + 0.02
-    st.markdown(
-        f"The network has learned **one generator**, not fakes as such: of {fakes:,} fakes of {names} other generators it finds "
-        f"{percent(found['mean'], 1)}, "
-        + ("about as many as it wrongly accuses among photographs. " if blind else f"while it accuses {percent(accused['mean'], 1)} of photographs. ")
-        + "High accuracy on a test set of the same generator says nothing about the next one."
-    )
+        left.metric("Accuracy on its own test set", _mean(own), help=over, border=True)
+    middle.metric(f"Recall on fakes of {names} unseen generators", _mean(recall), help=f"Mean over generators ({fakes:,} fakes) of the share called fake at probability 0.5. {over}", border=True)
+    right.metric("False positive rate on real photographs", _mean(false_positives), help=f"Of {study['n_reals']['test']:,} photographs, called fake at probability 0.5. {over}", border=True)
+    st.markdown(literal(conclusions.of_transfer(study)))
 
 
 def _mean(one: dict) -> str:
@@ -80,7 +76,7 @@ def matrix(found: list[dict]) -> tuple[str, str, str] | None:
     studies = {f"by {study['request']['by']}, {study['codec']}, {study['title']}": study for study in reversed(found) if study["kind"] == "matrix"}
     if not studies:
         return None
-    st.subheader("Learned from one, judged on another", anchor="matrix")
+    st.subheader("Cross-generator AUC", anchor="matrix")
     study = studies[st.segmented_control("Matrix", list(studies), default=next(iter(studies)), required=True, key="unseen_matrix", label_visibility="collapsed")]
     rows = [one for row in study["rows"] for one in _rows(row["generators"], study["families"], "auc", source=row["source"])]
     order = {name: i for i, name in enumerate(sorted(study["families"], key=lambda name: (study["families"][name], name)))}
@@ -114,7 +110,8 @@ def scaling(found: list[dict]) -> None:
     with right:
         st.markdown("At the largest number of generators, more images:")
         charts.scaling(by_images, "fakes in training", "unseen_images")
-    st.markdown(" ".join(_reading(label, study) for label, study in newest.items()))
+    for label, study in newest.items():
+        st.markdown(_reading(label, study))
     st.caption("Dots are means over random subsets of generators, lines reach from the worst subset to the best. 0.5 is guessing.")
 
 
@@ -132,11 +129,10 @@ def _point(series: str, subsets: str, x: int, point: dict) -> dict:
 
 
 def _reading(label: str, study: dict) -> str:
-    curve = {p["k"]: p["mean"]["auc"]["value"] for p in study["points"] if p["arm"] == "random" and p["images"] == study["images"]}
+    curve = {p["k"]: {"auc": p["mean"]["auc"], "n": p["n_repeats"]} for p in study["points"] if p["arm"] == "random" and p["images"] == study["images"]}
     first, last = min(curve), max(curve)
-    gain = curve[last] - curve[first]
-    said = "more generators help" if gain > 0.03 else "more generators change little" if gain > -0.03 else "more generators hurt"
-    return f"**{literal(label)}**: from {first} to {last} generators at {study['images']} images, AUC goes from {curve[first]:.2f} to {curve[last]:.2f}; {said}."
+    said = f"at {study['images']} fakes, {conclusions.of_scaling(curve[first], curve[last], (first, last))}" if first < last else "one number of generators only, so there is no curve to read"
+    return f"**{literal(label)}**: {said}. {literal(' '.join(conclusions.of_groups(study)))}"
 
 
 def codec_and_recipe(found: list[dict]) -> None:
@@ -146,23 +142,25 @@ def codec_and_recipe(found: list[dict]) -> None:
         st.subheader("What compression does", anchor="codec")
         rows = [{"name": row["title"], "kind": row["path"], **{name: row[name] for name in ("value", "low", "high")}} for row in _paths(codec)]
         charts.ranges(rows, "unseen_codec", "Macro AUC by what was compressed.")
-        st.caption(
-            "Dots are means over deals of the generators, lines reach from the worst to the best. A high number in the trap, or for the encoder "
-            "alone, is the codec speaking: whoever mixes codecs measures nothing else."
-        )
+        st.markdown(literal(" ".join([*conclusions.of_codec(codec["paths"]), *conclusions.of_groups(codec)])))
+        st.caption("Dots are means over random splits of the generators, lines reach from the worst to the best.")
         _as_table([{name: row[name] for name in ("name", "value", "low", "high")} | {"sd": path["sd"]} for row, path in zip(rows, codec["paths"], strict=True)])
     for study in {study["codec"]: study for study in reversed(found) if study["kind"] == "recipe"}.values():
         report = study["report"]["macro"]["auc"]
         st.subheader(f"A recipe for generators never met ({study['codec']})", anchor=f"recipe-{study['codec']}")
         st.markdown(
-            f"**{literal(study['title'])}**, chosen on {len(study['choose_generators'])} generators, reaches a macro AUC of **{report['value']:.2f}** "
-            f"({report['low']:.2f} – {report['high']:.2f}) on {len(study['report_generators'])} others it was neither trained nor tuned on."
+            f"**{literal(study['title'])}**, chosen on {len(study['choose_generators'])} generators, reaches a macro AUC of **{report['value']:.3f}** "
+            f"({report['low']:.3f} – {report['high']:.3f}) on {len(study['report_generators'])} others it was neither trained nor tuned on. "
+            + literal(" ".join(conclusions.of_groups(study)))
         )
         rows = [_ranked(one["title"], "candidates, on the generators to choose on", one["macro"]["auc"]) for one in study["candidates"]]
         rows += [_ranked(f"{study['title']}, chosen", "on the held-out generators", report)]
+        if study.get("ungrouped"):
+            beside = study["ungrouped"]
+            rows.append(_ranked(f"{beside['title']}, chosen, sources on both sides", "on held-out generators, sources not kept apart", beside["report"]["auc"]))
         rows += [_ranked(f"{one['title']}, for comparison", "on the held-out generators", one["report"]["macro"]["auc"]) for one in study["references"]]
         charts.ranges(rows, f"unseen_recipe_{study['codec']}", "Macro AUC of each candidate, of the chosen recipe and of what it is compared with.")
-        st.caption("Lines are 95 % intervals over generators and images. Only the last group counts: nothing was chosen by it.")
+        st.caption(f"Lines are 95 % intervals over {'sources' if study.get('sources') else 'generators'} and images. Nothing was chosen by the held-out generators.")
         _as_table(rows)
 
 
