@@ -289,8 +289,8 @@ def test_the_sentence_needs_the_same_side_within_both_labels():
 
     assert "More noise" in in_words([row(0.3, 0.2)])
     assert "Less noise" in in_words([row(-0.3, -0.2)])
-    assert in_words([row(0.3, -0.2)]).startswith("No measure")
-    assert in_words([row(0.3, 0.05)]).startswith("No measure")
+    assert in_words([row(0.3, -0.2)]).endswith("within both classes; in opposite directions: noise.")
+    assert in_words([row(0.3, 0.05)]).startswith("No measure correlates with the logit within both classes (")
 
 
 def test_files_are_tried_on_the_command_line_and_a_bad_one_gets_its_sentence(lab, tmp_path):

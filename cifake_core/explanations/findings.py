@@ -188,7 +188,10 @@ def in_words(correlations: list[dict]) -> str:
     """One sentence: the measure that goes with the logit most among reals and fakes alike, if there is one."""
     same = [row for row in correlations if _side(row["real"]) and _side(row["real"]) == _side(row["fake"])]
     if not same:
-        return "No measure goes with the logit the same way among reals and among fakes: the network uses none of them alone."
+        opposite = [row["measure"] for row in correlations if _side(row["real"]) and _side(row["fake"])]
+        if opposite:
+            return f"No measure correlates with the logit in the same direction within both classes; in opposite directions: {', '.join(opposite)}."
+        return "No measure correlates with the logit within both classes (no 95 % interval is on one side of 0 in both)."
     strongest = max(same, key=lambda row: min(abs(row[word]["value"]) for word in ("real", "fake")))
     up = _side(strongest["real"]) > 0
     more = {"spectrum slope": ("A flatter", "A steeper")}.get(strongest["measure"], ("Less", "More"))[up]

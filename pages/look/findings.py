@@ -28,9 +28,9 @@ def main() -> None:
             return
         taken_before(result, run)
         part = launching.part_of(run, result)
-        st.markdown(f"#### {literal(result['verdict'])}")
-        from cifake_core.explanations import methods
+        from cifake_core.explanations import findings, methods
 
+        st.markdown(f"#### {literal(findings.in_words(result['correlations']))}")  # not the stored sentence: an earlier version said more than it knew
         st.caption(
             f"{result['n']:,} {result['split']} images, {literal(methods.title(result['method']))} at {literal(result['layer'])}; {result['empty']:,} maps "
             "are zero everywhere and belong to no group. Groups and correlations are hints, not causes."

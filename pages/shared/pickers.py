@@ -59,6 +59,13 @@ def accuracy_text(run: Run) -> str:
     return percent(test["accuracy"]) if test else f"{percent(run.record['validation']['accuracy'])} (validation)"
 
 
+def accuracy_interval(run: Run) -> str:
+    """ "93.48 % (93.13 – 93.82)": what `accuracy_text` says, with its 95 % interval."""
+    found = run.record.get("test") or run.record["validation"]
+    interval = f" ({100 * found['low']:.2f} – {100 * found['high']:.2f})"
+    return percent(found["accuracy"]) + interval + ("" if run.record.get("test") else " (validation)")
+
+
 def percent(share: float | None, digits: int = 2) -> str:
     """0.9348 → "93.48 %"; "–" for an undefined share."""
     return "–" if share is None else f"{100 * share:.{digits}f} %"

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cifake_core.detectors import runs
+from cifake_core.evaluation import reference
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs import queue, registry
 from cifake_core.store.workspace import Workspace
@@ -10,7 +11,7 @@ from pages.build.sets.import_sources import CIFAKE_FACTS, start_download
 from pages.shared.guard import shown_errors
 from pages.shared.jobs_panel import jobs_panel, known_jobs
 from pages.shared.palette import FAKE_TEXT, REAL_TEXT
-from pages.shared.pickers import accuracy_text, link_to, run_links
+from pages.shared.pickers import accuracy_interval, link_to, run_links
 from pages.shared.set_pictures import rendered_strip, riddle
 
 workspace = Workspace.current()
@@ -34,7 +35,7 @@ def question() -> None:
     st.caption(
         f"Framed blue: {REAL_TEXT}; framed orange: {FAKE_TEXT}."
         if solved
-        else "Each is 32 pixels wide. On such images people were right in 56 % of cases in one study, the paper's small network in 93 %."
+        else " ".join(filter(None, ["Each is 32 pixels wide.", reference.people_sentence(riddles[0])]))
     )
 
 
@@ -68,9 +69,9 @@ def next_step() -> None:
         if best is not None:
             st.metric(
                 "Test accuracy of the best",
-                accuracy_text(best),
+                accuracy_interval(best),
                 border=True,
-                help=f"{best.topology} on {best.dataset}; the best on validation images, so that nothing is chosen on test.",
+                help=f"{best.topology} on {best.dataset}, 95 % interval for the choice of images; the best on validation images, so that nothing is chosen on test.",
             )
     if not trained:
         link_to("train", "Next: train the quick grid, six small networks", icon=":material/grid_on:")
@@ -87,14 +88,14 @@ def papers() -> None:
     with left, st.container(border=True, height="stretch"):
         st.markdown(
             "**CIFAKE** · [Bird and Lotfi, IEEE Access 2024](https://arxiv.org/abs/2303.14126)  \n"
-            "36 small networks learn to tell CIFAR-10 photographs from Stable Diffusion images; the best reaches 92.98 %, and "
-            "Grad-CAM is said to show that it looks at the background."
+            "36 small networks learn to tell CIFAR-10 photographs from Stable Diffusion images. The paper reports 92.98 % test accuracy for the best "
+            "and concludes from Grad-CAM that it looks at the background: a claim this lab puts to the test."
         )
         link_to("train", "Train the 36 networks", icon=":material/grid_on:")
     with right, st.container(border=True, height="stretch"):
         st.markdown(
             "**Community Forensics** · [Park and Owens, CVPR 2025](https://arxiv.org/abs/2411.04125)  \n"
-            "Detectors meet generators they have never seen: the more different generators they learn from, the better they do."
+            "Detectors are tested on generators they have never seen. The paper reports that they do better the more generators they are trained on."
         )
         link_to("generate", "Make fakes with a generator", icon=":material/auto_awesome:")
 

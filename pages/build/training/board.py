@@ -6,14 +6,14 @@ from cifake_core.detectors.runs import Run
 from cifake_core.store.workspace import Workspace
 from pages.build.training.tables import ORDERS, compared, filtered, leaderboard, networks
 from pages.shared.guard import literal, shown_errors
-from pages.shared.pickers import run_label
+from pages.shared.pickers import percent, run_label
 
 _COLUMNS = ["topology", "seed", "test", "interval", "validation", "parameters", "epochs", "seconds", "metrics", "gradcam"]
 
 _NETWORK_COLUMNS = ["topology", "seeds", "test", "sd", "validation", "parameters", "epochs", "rate", "batch", "seconds"]
 
 
-def ranking(finished: list[Run], dataset: str) -> None:
+def ranking(finished: list[Run], dataset: str, paper: float | None) -> None:
     """The table, then the comparison. Filters and order live in the URL."""
     if not finished:
         return
@@ -38,7 +38,8 @@ def ranking(finished: list[Run], dataset: str) -> None:
     else:
         _runs(kept, order)
     which = f"{len(finished)} runs" if len(kept) == len(finished) else f"{len(kept)} of {len(finished)} runs"
-    st.caption(f"{which}. The paper's best network has 92.98 % on CIFAKE; gaps under half a point need several seeds.")
+    mark = f" The paper reports {percent(paper)} for its best network on these images." if paper else ""
+    st.caption(f"{which}. Intervals are for the choice of images; another seed adds to them.{mark}")
     if len(finished) > 1:
         _compare(finished)
 

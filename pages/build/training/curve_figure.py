@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cifake_core.detectors.topology import PAPER_ACCURACY
 from pages.build.training.figures import escaped
 from pages.shared.palette import colours
 
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
 _LINES = ("#3b8a8c", "#8a6d1d", "#4d7c3a", "#a23b72", "#5b6ee1", "#c0562f", "#6b7280", "#2f6f9f")
 
 
-def curves_figure(histories: dict[str, list[dict]], quantity: str, smooth: float = 0.0, log_scale: bool = False) -> "go.Figure":
-    """Validation (solid) and train (dotted) accuracy or loss by epoch, a colour a run; the paper's figure as a line.
+def curves_figure(histories: dict[str, list[dict]], quantity: str, smooth: float = 0.0, log_scale: bool = False, paper: float | None = None) -> "go.Figure":
+    """Validation (solid) and train (dotted) accuracy or loss by epoch, a colour a run; `paper`, its accuracy, as a line.
 
     On a logarithmic scale accuracy is shown as the share of errors, which is what falls by ratios.
     """
@@ -36,10 +35,10 @@ def curves_figure(histories: dict[str, list[dict]], quantity: str, smooth: float
                 line={"color": tone, "dash": dash, "width": 2 if main else 1}, marker={"size": 5 if main else 1},
                 hovertemplate=f"{escaped(name)}<br>epoch %{{x}}, {split} %{{y:.4g}}<extra></extra>",
             )  # fmt: skip
-    if quantity == "accuracy":
+    if quantity == "accuracy" and paper is not None:
         figure.add_hline(
-            100 * (1 - PAPER_ACCURACY if errors else PAPER_ACCURACY), line={"color": colours()["paper"], "dash": "dash", "width": 1.5},
-            annotation_text="the paper's best, 92.98 % (test)", annotation_font_color=colours()["paper"], annotation_position="top left",
+            100 * (1 - paper if errors else paper), line={"color": colours()["paper"], "dash": "dash", "width": 1.5},
+            annotation_text=f"the paper's best, {100 * paper:.2f} % (test)", annotation_font_color=colours()["paper"], annotation_position="top left",
         )  # fmt: skip
     title = "errors, %" if errors else {"accuracy": "accuracy, %", "loss": "loss, nats"}[quantity]
     figure.update_layout(

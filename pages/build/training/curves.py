@@ -12,8 +12,8 @@ from pages.build.training.results import Cell
 _MOST = 8
 
 
-def curves(cells: dict[str, Cell], chosen: Cell | None) -> None:
-    """Of the named runs; else of the chosen cell, of everything under way, or of the best."""
+def curves(cells: dict[str, Cell], chosen: Cell | None, paper: float | None) -> None:
+    """Of the named runs; else of the chosen cell, of everything under way, or of the best. `paper`: its accuracy on these images."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         everything = _named(list(cells.values()))
         wanted = st.multiselect(
@@ -33,10 +33,10 @@ def curves(cells: dict[str, Cell], chosen: Cell | None) -> None:
     if not histories:
         return
     st.plotly_chart(
-        curves_figure(histories, quantity, smooth, log_scale), key="train_curves", config=CONFIG, alt=f"{quantity} by epoch of {len(histories)} trainings"
+        curves_figure(histories, quantity, smooth, log_scale, paper), key="train_curves", config=CONFIG, alt=f"{quantity} by epoch of {len(histories)} trainings"
     )
     said = " Thin: each epoch as it was; thick: smoothed." if smooth else ""
-    st.caption("Solid: validation. Dotted: the training images. Where the two part, the network begins to learn by heart." + said)
+    st.caption("Solid: validation. Dotted: the training images. Where the two part, the network overfits." + said)
 
 
 def _interesting(cells: dict[str, Cell]) -> list[Cell]:

@@ -15,7 +15,6 @@ from cifake_core.detectors.topology import (
     DENSE_LAYERS,
     EXTRACTOR_FILTERS,
     HEAD_UNITS,
-    PAPER_ACCURACY,
     Topology,
 )
 from pages.build.training.results import Cell
@@ -67,8 +66,11 @@ def plan_figure(chosen: Collection[str], trained: Collection[str]) -> "go.Figure
     return figure
 
 
-def results_figure(cells: dict[str, Cell], measure: str, best: str | None) -> "go.Figure":
-    """The grid coloured by a measure: test, validation, duration_s or parameters. `best` is outlined, failures are crosses."""
+def results_figure(cells: dict[str, Cell], measure: str, best: str | None, paper: float | None = None) -> "go.Figure":
+    """The grid coloured by a measure: test, validation, duration_s or parameters. `best` is outlined, failures are crosses.
+
+    `paper`: its accuracy, where these are its images; a mark on the colour bar.
+    """
     accuracy = measure in ("test", "validation")
 
     def value(name: str) -> float | None:
@@ -88,7 +90,7 @@ def results_figure(cells: dict[str, Cell], measure: str, best: str | None) -> "g
 
     figure = _two_panels(value, text, hover, height=300)
     values = [found for row in (*panel_cells(0), *panel_cells(1)) for name in row if (found := value(name)) is not None]
-    figure.update_layout(coloraxis=_accuracy_axis(values) if accuracy else _plain_axis(values, measure))
+    figure.update_layout(coloraxis=_accuracy_axis(values, paper) if accuracy and paper is not None else _plain_axis(values, measure))
     if best:
         _outline(figure, best)
     return figure
@@ -161,13 +163,13 @@ def _outline(figure: "go.Figure", best: str) -> None:
                     figure.add_shape(type="rect", line={"color": colours()["paper"], "width": 4}, row=1, col=panel + 1, **box)
 
 
-def _accuracy_axis(values: Sequence[float]) -> dict:
-    """Colours of accuracies, with the paper's 92.98 % as a mark on their scale."""
-    low, high = min([*values, PAPER_ACCURACY]) - 0.004, max([*values, PAPER_ACCURACY]) + 0.004
+def _accuracy_axis(values: Sequence[float], paper: float) -> dict:
+    """Colours of accuracies, with the paper's as a mark on their scale."""
+    low, high = min([*values, paper]) - 0.004, max([*values, paper]) + 0.004
     apart = (high - low) / 8  # nearer than that, two labels would lie on one another
-    ends = [end for end in (low, high) if abs(end - PAPER_ACCURACY) > apart]
-    ticks = [*ends, PAPER_ACCURACY]
-    texts = [f"{100 * tick:.1f} %" for tick in ticks[:-1]] + ["<b>◂ paper 92.98 %</b>"]
+    ends = [end for end in (low, high) if abs(end - paper) > apart]
+    ticks = [*ends, paper]
+    texts = [f"{100 * tick:.1f} %" for tick in ticks[:-1]] + [f"<b>◂ paper {100 * paper:.2f} %</b>"]
     bar = {"tickvals": ticks, "ticktext": texts, "thickness": 14, "outlinewidth": 0, "tickfont": {"size": 12}}
     return {"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": bar}
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from cifake_core.detectors import runs, wishes
 from cifake_core.detectors.runs import Unfinished
+from cifake_core.evaluation.reference import paper_accuracy
 from cifake_core.images.image_set import ImageSet
 from cifake_core.jobs.states import Job
 from cifake_core.store.workspace import Workspace
@@ -41,10 +42,11 @@ def _results(image_set: ImageSet, live: bool) -> None:
         if not cells:
             st.caption("Nothing has been trained on this image set yet." if not live else "The first epoch is under way.")
             return
+        paper = paper_accuracy(image_set)
         meter()
-        _heat_maps(cells)
-        _one_cell(image_set, cells, jobs)
-        ranking(runs_on(image_set, finished), image_set.name)
+        _heat_maps(cells, paper)
+        _one_cell(image_set, cells, jobs, paper)
+        ranking(runs_on(image_set, finished), image_set.name, paper)
         if told():
             st.rerun()  # the whole page: the launch form or the jobs have changed
 
@@ -60,13 +62,13 @@ def _under_way(image_set: ImageSet, jobs: list[Job], unfinished: list[Unfinished
     return [training for training in unfinished if (training.topology, training.seed) in asked]
 
 
-def _heat_maps(cells: dict[str, Cell]) -> None:
+def _heat_maps(cells: dict[str, Cell], paper: float | None) -> None:
     measure = st.segmented_control(
         "Colour by", list(MEASURES), default="test", required=True, format_func=MEASURES.get, key="train_measure", bind="query-params"
     )
     best = best_cell({name: cell for name, cell in cells.items() if name in in_picture()})
     st.plotly_chart(
-        results_figure(cells, measure, best), key="train_map", on_select=_choose_clicked, selection_mode="points", config=CONFIG,
+        results_figure(cells, measure, best, paper), key="train_map", on_select=_choose_clicked, selection_mode="points", config=CONFIG,
         alt=f"{MEASURES[measure]} of {len(cells)} cells of the grid; the best on validation is {best or 'not known yet'}",
     )  # fmt: skip
     st.caption(
@@ -87,7 +89,7 @@ def _choose_clicked() -> None:
         st.session_state.train_cell = name
 
 
-def _one_cell(image_set: ImageSet, cells: dict[str, Cell], jobs: list[Job]) -> None:
+def _one_cell(image_set: ImageSet, cells: dict[str, Cell], jobs: list[Job], paper: float | None) -> None:
     """The chosen cell with its figures, curves and probe images; without one, the curves alone."""
     chosen = st.selectbox(
         "Cell", list(cells), index=None, placeholder="choose one here, or by a click in the picture", key="train_cell", bind="query-params"
@@ -95,6 +97,6 @@ def _one_cell(image_set: ImageSet, cells: dict[str, Cell], jobs: list[Job]) -> N
     cell = cells.get(chosen) if chosen else None
     if cell:
         opened_cell(image_set, cell, jobs)
-    curves(cells, cell)
+    curves(cells, cell, paper)
     if cell:
         probe(image_set, cell)
