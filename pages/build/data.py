@@ -14,7 +14,7 @@ from pages.shared.pickers import image_set_picker
 VIEWS = {"Contents": contents, "Audit": audit}
 
 st.title("Data")
-st.caption("An image set holds reals and fakes with their classes. Look at it first: a network learns whatever differs.")
+st.caption("An image set holds reals and fakes with their classes. Look at what differs between them before anything is trained on it.")
 
 with shown_errors():
     open_imported()

@@ -14,7 +14,7 @@ def main() -> None:
     title.caption("Give any picture; see what the network is shown of it, what it says, and how firm that is.")
     with picker:
         run = run_picker(
-            "try_run", help="The network that judges. A larger one, trained longer, is usually right more often."
+            "try_run", help="The run that judges, with its accuracy on its own test images."
         )
     if run is None:
         return

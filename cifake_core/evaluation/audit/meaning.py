@@ -12,7 +12,7 @@ _WEAK, _STRONG = 0.6, 0.75  # a classifier without eyes below or from this accur
 def of_exact(found: dict) -> str:
     pairs = found["pairs"]
     if not any(pairs.values()):
-        return "No two images are identical, so no test image can have been memorised."
+        return "No two images are identical, so no test image lies in train pixel by pixel."
     if not found["test_seen_in_train"]:
         within = pairs["train-train"] + pairs["test-test"]
         return f"{_count(within, 'pair')} of identical images, none across train and test: they count double, but nothing leaks."

@@ -5,10 +5,10 @@ from cifake_core.studies.unseen.groups import said_of_sharing
 
 NOT_ABOVE, BELOW, PARTLY, COMPARABLE, UNKNOWN = "not above", "below", "partly", "comparable", "unknown"
 _SAID = {
-    BELOW: "fewer of them are called fake than of the real photographs: here the run knows the generator it learned from, not fakes as such",
-    NOT_ABOVE: "no more of them are shown to be called fake than of the real photographs: nothing of what it learned is shown to carry over",
-    PARTLY: "more of them are called fake than of the real photographs, but fewer than of fakes of the generator it learned from: part of what it learned carries over",
-    COMPARABLE: "as far as can be told, as many of them are called fake as of fakes of the generator it learned from: what it learned carries over to these generators",
+    BELOW: "fewer of them are called fake than of the real photographs (what it learned does not carry over)",
+    NOT_ABOVE: "no more of them are shown to be called fake than of the real photographs (nothing of what it learned is shown to carry over)",
+    PARTLY: "more of them are called fake than of the real photographs, but fewer than of fakes of the generator it learned from (part of what it learned carries over)",
+    COMPARABLE: "as far as can be told, as many of them are called fake as of fakes of the generator it learned from (what it learned carries over to these generators)",
     UNKNOWN: "more of them are called fake than of the real photographs; its recall on fakes of its own test set is not recorded, so nothing is said of how much is lost",
 }
 
@@ -34,7 +34,7 @@ def of_transfer(study: dict) -> str:
     names = len(study["counts"])
     if len(set(branches)) == 1:
         every = "The run" if len(rows) == 1 else f"Each of the {len(rows)} runs"
-        return f"{every} on fakes of {names} unseen generators: {_SAID[branches[0]]}. {_figures(found)}"
+        return f"{every}, on fakes of {names} unseen generators: {_SAID[branches[0]]}. {_figures(found)}"
     parts = [f"in {branches.count(branch)} of {len(rows)}, {_SAID[branch]}" for branch in dict.fromkeys(branches)]
     return f"The runs differ on fakes of {names} unseen generators: {'; '.join(parts)}. {_figures(found)}"
 

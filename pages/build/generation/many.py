@@ -22,7 +22,7 @@ def many_view() -> None:
     """The whole view: what there is first, then how to get more."""
     with shown_errors():
         st.caption(
-            "A detector that has met one generator knows one generator. Here are many: models of the Hugging Face Hub, each pinned to its "
+            "Fakes of many generators, to test how a detector does on those it was not trained on: models of the Hugging Face Hub, each pinned to its "
             "commit, or a zoo of small ones trained on this machine, without any network."
         )
         jobs_panel("generate_many", kinds=WORK, finished=1)
@@ -88,7 +88,7 @@ def _models(catalogue: frozen.Catalogue) -> None:
         },
     )  # fmt: skip
     st.caption(
-        f"{len(shown):,} of {len(models):,} models. Longer bars: downloaded more often; these are what people meet most."
+        f"{len(shown):,} of {len(models):,} models. Longer bars: downloaded more often."
     )
 
 

@@ -27,7 +27,7 @@ def quality_view() -> None:
     with shown_errors():
         st.caption(
             "A small classifier learns the ten classes from reals alone; it is the eye that fakes are seen with. Every figure stands "
-            "beside what held-out reals get, which no generator can beat."
+            "beside what held-out reals get."
         )
         found = measuring.measurements(Workspace.current())
         with st.expander("Measure generators", icon=":material/straighten:", expanded=not found, key="generate_quality_open"):

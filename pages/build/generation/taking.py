@@ -48,7 +48,7 @@ def side_by_side(image_set: ImageSet, split: str, word: str | None) -> None:
         with right:
             st.markdown(f"**{FAKE_TEXT}** · {literal(image_set.name)}, made")
             _sheet(class_sheet(image_set, split, FAKE, classes[name], int(draw)), f"Generated images of {name}")
-        st.caption("Look at edges, textures and backgrounds, and at how varied the poses are: a generator repeats itself sooner than a camera.")
+        st.caption("Look at edges, textures and backgrounds, and at how varied the poses are on each side.")
 
 
 def _split_with_reals(image_set: ImageSet) -> str | None:

@@ -50,7 +50,7 @@ def _form() -> None:
         dataset = left.selectbox("Learns from the reals of", list(sets), key="generate_learn_set", bind="query-params")
         preset = middle.selectbox(
             "Size", list(PRESETS), format_func=_PRESETS.get, key="generate_preset", bind="query-params",
-            help="Larger models need more time to be better than smaller ones.",
+            help="Presets differ in size and in time a step.",
         )  # fmt: skip
         minutes = right.number_input(
             "Minutes of training", 0.1, 100_000.0, PRESETS[preset].minutes, 5.0, format="%g", key=f"generate_minutes_{preset}",
@@ -127,7 +127,7 @@ def _loss_chart(curves: dict[str, list[dict]]) -> None:
         }
         last = table["loss"].iloc[-1]
         st.vega_lite_chart(spec, width="stretch", height=190, alt=f"Loss of the {half} by step, {len(table)} points, the last {last:.4f}")
-    st.caption("Loss by step, on a logarithmic axis. It flattens long before the samples stop getting better: trust your eyes.")
+    st.caption("Loss by step, on a logarithmic axis.")
 
 
 def _sheets(sheets: list[Path], job: Job) -> None:

@@ -121,7 +121,7 @@ def _duplicates(image_set: ImageSet) -> None:
     across = found.get("train-test", 0)
     if across:
         st.caption(
-            f"{across:,} test images have been seen in training pixel for pixel, so accuracy on them is memory. "
+            f"{across:,} test images have been seen in training pixel for pixel, so accuracy on them may be memory. "
             "They stay, because the official split is what everybody reports; validation never shares an image with train."
         )
     else:

@@ -73,8 +73,8 @@ def bars(result: dict, _part: Part) -> None:
         alt=f"Rank correlation of the logit with each measure: {words}",
     )
     st.caption(
-        f"Spearman's ρ over {result['n']:,} images, lines: 95 % bootstrap intervals. Right of the middle: more of it goes with fake. The gray bar mixes "
-        "what the network uses with how fakes differ from reals; the coloured ones hold the label fixed. To test a cause, turn the slider on Try an image."
+        f"Spearman's ρ over {result['n']:,} images, lines: 95 % bootstrap intervals. Right of the middle: more of it goes with fake. The gray bar is over "
+        "both labels, so it also shows how fakes differ from reals; the coloured ones are within one label. To test a cause, turn the slider on Try an image."
     )
     with st.expander("As a table, with what each measure is", icon=":material/table:"):
         st.dataframe(pd.DataFrame([_line(row) for row in order]), hide_index=True, width="stretch")

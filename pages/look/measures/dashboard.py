@@ -106,7 +106,7 @@ def _unsure(view: View, selection: Selection) -> None:
     left, right = st.columns(2)
     with left:
         threshold_charts.coverage(table, band)
-        st.caption("Leaving out the unsure images buys accuracy on the others; the ribbon is the 95 % interval.")
+        st.caption("Accuracy of the images that get a verdict against the share that does; the ribbon is the 95 % interval.")
     with right:
         threshold_charts.score_histogram(cached.curves_of(view.scores)["histogram"], view.threshold, band)
         st.caption("The shaded band gets no verdict.")

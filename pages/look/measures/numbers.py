@@ -64,7 +64,7 @@ def _without_duplicates(view: View) -> None:
     st.subheader("Without doubles", anchor="doubles")
     key = "metrics_unseen"
     if not st.toggle("Re-evaluate without duplicates", key=key, bind="query-params", help="Leaves out the test images that lie pixel by pixel in train."):
-        st.caption("Test images that a network has seen in training flatter it; one click shows by how much.")
+        st.caption("Test images that also lie in train can flatter a network; one click shows by how much, if at all.")
         return
     found: Deduplicated = kept.without_duplicates_of(view.scores, view.threshold)
     st.markdown(found.meaning.replace("$", "\\$"))
