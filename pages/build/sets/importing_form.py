@@ -140,7 +140,7 @@ def _further() -> dict:
         )  # fmt: skip
         jpeg = st.checkbox(
             "Re-encode all as CIFAKE's files are (JPEG 75, 4:2:0)", key="data_jpeg", bind="query-params",
-            help="If reals and fakes come in different file formats, a network learns the format instead of the image.",
+            help="If reals and fakes come in different file formats, a network can tell them by the format instead of the image.",
         )  # fmt: skip
     with st.expander("Columns, names of files, validation images", key="data_more", icon=":material/tune:", type="compact"):
         columns = st.text_input(
