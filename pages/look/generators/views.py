@@ -147,18 +147,18 @@ def codec_and_recipe(found: list[dict]) -> None:
         _as_table([{name: row[name] for name in ("name", "value", "low", "high")} | {"sd": path["sd"]} for row, path in zip(rows, codec["paths"], strict=True)])
     for study in {study["codec"]: study for study in reversed(found) if study["kind"] == "recipe"}.values():
         report = study["report"]["macro"]["auc"]
-        st.subheader(f"A recipe for generators never met ({study['codec']})", anchor=f"recipe-{study['codec']}")
+        st.subheader(f"A recipe for unseen generators ({study['codec']})", anchor=f"recipe-{study['codec']}")
         st.markdown(
             f"**{literal(study['title'])}**, chosen on {len(study['choose_generators'])} generators, reaches a macro AUC of **{report['value']:.3f}** "
             f"({report['low']:.3f} – {report['high']:.3f}) on {len(study['report_generators'])} others it was neither trained nor tuned on. "
-            + literal(" ".join(conclusions.of_groups(study)))
+            + literal(" ".join(conclusions.of_groups(study)[1 if study.get("ungrouped") else 0 :]))  # the first repeats the figure
         )
-        rows = [_ranked(one["title"], "candidates, on the generators to choose on", one["macro"]["auc"]) for one in study["candidates"]]
-        rows += [_ranked(f"{study['title']}, chosen", "on the held-out generators", report)]
+        rows = [_ranked(one["title"], "while choosing", one["macro"]["auc"]) for one in study["candidates"]]
+        rows += [_ranked(f"{study['title']}, chosen", "held out", report)]
         if study.get("ungrouped"):
             beside = study["ungrouped"]
-            rows.append(_ranked(f"{beside['title']}, chosen, sources on both sides", "on held-out generators, sources not kept apart", beside["report"]["auc"]))
-        rows += [_ranked(f"{one['title']}, for comparison", "on the held-out generators", one["report"]["macro"]["auc"]) for one in study["references"]]
+            rows.append(_ranked(f"{beside['title']}, chosen, sources on both sides", "held out, sources mixed", beside["report"]["auc"]))
+        rows += [_ranked(f"{one['title']}, for comparison", "held out", one["report"]["macro"]["auc"]) for one in study["references"]]
         charts.ranges(rows, f"unseen_recipe_{study['codec']}", "Macro AUC of each candidate, of the chosen recipe and of what it is compared with.")
         st.caption(f"Lines are 95 % intervals over {'sources' if study.get('sources') else 'generators'} and images. Nothing was chosen by the held-out generators.")
         _as_table(rows)

@@ -125,7 +125,6 @@ def _calibration(view: View) -> None:
     figures.reliability(kept.reliability_of(view.scores, found.ways[shown_way].calibrator))
     st.caption("On the dashed line, a stated probability is what happens; below it, there are fewer fakes than stated; above it, more.")
     st.markdown(found.meaning)
-    rows = {WORDS[name]: [f"{shown(w.test[name], False)}  ({interval(w.test[name], False)})" for w in found.ways.values()] for name in calibrating.SHOWN}
-    rows["Predicted minus observed"] = [calibrating.points(way.excess, signed=True) for way in found.ways.values()]
-    columns = zip(found.ways.values(), zip(*rows.values(), strict=True), strict=True)
-    st.dataframe({"Number": list(rows)} | {way.title: list(values) for way, values in columns}, hide_index=True, width="stretch")
+    beside = [found.ways[name] for name in dict.fromkeys(("none", shown_way))]
+    columns = {way.title: [*(f"{shown(way.test[n], False)}  ({interval(way.test[n], False)})" for n in calibrating.SHOWN), calibrating.points(way.excess, signed=True)] for way in beside}
+    st.dataframe({"Number": [*(WORDS[n] for n in calibrating.SHOWN), "Predicted minus observed"]} | columns, hide_index=True, width="stretch")
