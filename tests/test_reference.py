@@ -49,7 +49,7 @@ def test_curves_and_colour_bars_carry_the_paper_only_where_it_is_given():
 def test_the_colour_bar_of_another_dataset_spans_its_own_accuracies(monkeypatch):
     monkeypatch.setattr(figures, "_dark", lambda: False)
     cells = {"32x2-64x1": Cell("32x2-64x1"), "16x1-64x1": Cell("16x1-64x1")}
-    monkeypatch.setattr(Cell, "value", lambda cell, _measure: {"32x2-64x1": 0.81, "16x1-64x1": 0.7}[cell.name])
+    monkeypatch.setattr(Cell, "value", lambda cell, _measure: {"32x2-64x1": 0.81, "16x1-64x1": 0.7}[cell.topology])
     plain = figures.results_figure(cells, "test", None)
     assert not _texts(plain)
     assert (plain.layout.coloraxis.cmin, plain.layout.coloraxis.cmax) == (0.7, 0.81)
