@@ -6,6 +6,7 @@ import json
 import pytest
 
 from cifake_core.errors import BadInput
+from cifake_core.images.sources.account import COMPANIONS
 from tests.import_truth import cells, counts, imported, pairs, png, put, rows_of, table
 
 # ---- folders
@@ -38,6 +39,18 @@ def test_a_folder_of_fakes_whose_name_is_not_known_is_asked_about_not_left_out(w
     with pytest.raises(BadInput, match=f"{name!r} says neither real nor fake"):
         imported(workspace, source)
     assert counts(imported(workspace, source, fake=(name,))) == {"train": (3, 6), "test": (3, 6)}
+
+
+def test_masks_and_thumbnails_beside_the_pictures_are_counted_not_imported(workspace, tmp_path):
+    files = pairs(3, "real", "fake") | {f"fake/Masks/{i}.png": png(20 + i, 1) for i in range(3)} | {"real/thumbnails/0.png": png(30, 0)}
+    made = imported(workspace, put(tmp_path / "mine", files))
+    assert counts(made) == {"train": (3, 3)}
+    assert made.record["source"]["account"]["left_out"][COMPANIONS]["count"] == 4
+
+
+def test_a_folder_named_by_the_user_is_imported_whatever_its_name(workspace, tmp_path):
+    files = {f"{folder}/{i}.png": png(first + i, fake) for folder, first, fake in (("masks", 0, 1), ("faces", 10, 0)) for i in range(3)}
+    assert counts(imported(workspace, put(tmp_path / "mine", files), real=("faces",), fake=("masks",))) == {"train": (3, 3)}
 
 
 # ---- lists

@@ -22,6 +22,7 @@ UNREAD_ROW = "rows of a list that cannot be read"
 DESCRIPTIONS = "read for what they say about pictures"
 BESIDE = "beside what was recognised"
 ARCHIVES = "archives inside, not unpacked"
+COMPANIONS = "in a folder of masks, thumbnails or other companions of the pictures"
 
 # Reasons that mean a picture is damaged or cannot be had; `--strict` refuses these.
 DAMAGE = (BROKEN, NOT_READABLE, TOO_LARGE, LINK_BROKEN, MISSING, NO_IMAGE)

@@ -14,7 +14,7 @@ from cifake_core.images.sources.layout import Folders
 from cifake_core.images.sources.lists import Finder, describe, read_lists
 from cifake_core.images.sources.official_names import OfficialNames
 from cifake_core.images.sources.reading import Reading
-from cifake_core.images.sources.tree import ARCHIVE_SUFFIXES, Tree, pictures
+from cifake_core.images.sources.tree import ARCHIVE_SUFFIXES, Tree, is_companion, pictures
 from cifake_core.images.sources.vocabulary import class_of, how_to_say, is_generator, meaning_of
 
 _ALL_TOLD = Reading(label="fake")  # for lists that say something of pictures, but not their labels
@@ -23,6 +23,7 @@ _ALL_TOLD = Reading(label="fake")  # for lists that say something of pictures, b
 def look(tree: Tree, reading: Reading) -> Found:
     """Raises BadInput if there is no picture, or a picture lies in folders that contradict each other."""
     found, others = pictures(tree)
+    found = _without_companions(tree, found, reading)
     if not found:
         leave_others(tree, others)
         raise BadInput(f"{printable(tree.name)!r} holds no picture{_instead(others)}; give a folder or archive with REAL and FAKE in it.")
@@ -46,6 +47,17 @@ def look(tree: Tree, reading: Reading) -> Found:
     items = items if questions else labelled
     conventions = ["Classes are read from CIFAKE's own numbering of its files."] if official.official() else []
     return tree_found(f"{tree.kind} of REAL and FAKE images", tree, items, (*tree.notes, *conventions), questions)
+
+
+def _without_companions(tree: Tree, found: list[str], reading: Reading) -> list[str]:
+    """Pictures without masks and thumbnails, which are counted; all of them where nothing else is there or the user named such a folder."""
+    named = any(is_companion(f"{name}/") for name in (*reading.real, *reading.fake))
+    kept = found if named else [file for file in found if not is_companion(file)]
+    if not kept:
+        return found
+    for file in sorted(set(found) - set(kept)):
+        tree.account.leave(file, reasons.COMPANIONS)
+    return kept
 
 
 def tree_found(kind: str, tree: Tree, items: list[Item], conventions: tuple[str, ...] = (), questions: tuple[Question, ...] = ()) -> Found:

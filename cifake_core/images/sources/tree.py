@@ -16,6 +16,7 @@ MAX_FILE_BYTES = 128 * 2**20  # far above any photograph; one is in memory at a 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z", ".gz", ".bz2", ".xz")
 HEAD = 64  # bytes that tell a format
 _LITTER = frozenset(("__macosx", "thumbs.db", "desktop.ini", "icon\r"))
+_COMPANIONS = frozenset(["mask", "masks", "segmentation", "segmentations", "thumb", "thumbs", "thumbnail", "thumbnails", "heatmap", "heatmaps", "depth_maps"])
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -51,6 +52,11 @@ def pictures(tree: Tree) -> tuple[list[str], list[str]]:
 def is_litter(path: str) -> bool:
     """What systems add beside the pictures: ._0001.jpg, .DS_Store, __MACOSX/, Thumbs.db."""
     return any(part.startswith(".") or part.lower() in _LITTER for part in path.split("/"))
+
+
+def is_companion(path: str) -> bool:
+    """What goes with pictures and is none of the set: fake/masks/0001.png, thumbnails/0001.jpg."""
+    return any(part.lower() in _COMPANIONS for part in path.split("/")[:-1])
 
 
 class Copies:
