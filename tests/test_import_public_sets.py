@@ -3,11 +3,13 @@
 import base64
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cifake_core.errors import BadInput
 from cifake_core.images.sources.account import COMPANIONS
-from tests.import_truth import cells, counts, imported, pairs, png, put, rows_of, table
+from tests.import_truth import IMAGE, cells, counts, imported, pairs, png, put, rows_of, table
 
 # ---- folders
 
@@ -211,3 +213,18 @@ def test_a_pointer_of_git_lfs_is_named_as_such(workspace, tmp_path):
     source = put(tmp_path / "set", {"a.parquet": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"})
     with pytest.raises(BadInput, match="a.parquet is only a pointer of Git LFS"):
         imported(workspace, source)
+
+
+def test_labels_that_are_records_and_several_pictures_a_row_are_refused_by_their_own_names(workspace, tmp_path):
+    pictures, labels = cells(2)
+    records = table(tmp_path / "records.parquet", {"image": pictures, "label": [{"id": n, "name": "real"} for n in labels]})
+    with pytest.raises(BadInput, match=r"column 'label' of records.parquet holds records \(id, name\)"):
+        imported(workspace, records)
+    several = tmp_path / "several.parquet"
+    pq.write_table(pa.table({"images": pa.array([[one] for one in pictures], pa.list_(IMAGE)), "label": labels}), several)
+    with pytest.raises(BadInput, match="column 'images' of several.parquet holds a list in each row"):
+        imported(workspace, several)
+    pixels = tmp_path / "pixels.parquet"
+    pq.write_table(pa.table({"image": [[[0, 1], [2, 3]]] * 4, "label": labels}), pixels)
+    with pytest.raises(BadInput, match="column 'image' of pixels.parquet holds a list in each row"):
+        imported(workspace, pixels)

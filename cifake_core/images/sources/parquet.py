@@ -86,6 +86,7 @@ class _Source:
         if not chosen and len(pictures) > 1 and "label" not in columns.roles and columns.reading.one_label is None:
             self._check_labels_of(pictures)
             return pictures
+        self._check_nested(chosen or columns.roles.get("image"))
         image = chosen or next((n for n in [self.columns.roles.get("image"), *pictures] if n and (not pictures or n in pictures)), None)
         if image is None or not (_is_image(schema.field(image).type) or _is_text(schema.field(image).type)):
             shown = ", ".join(map(printable, schema.names[:8]))
@@ -98,6 +99,22 @@ class _Source:
             self.conventions.append(f"The pictures are those of the column {printable(image)!r}; those of {shown} are not read (--columns image=COLUMN takes others).")
         columns.roles["image"] = image
         return [image]
+
+    def _check_nested(self, image: str | None) -> None:
+        """Raises BadInput for labels that are records and for several pictures a row, which no reading makes one of."""
+        label, schema = self.columns.roles.get("label"), self.table.schema
+        if label in schema.names and (fields := _fields(schema.field(label).type)):
+            raise BadInput(
+                f"The column {printable(label)!r} of {printable(self.table.name)} holds records ({', '.join(map(printable, sorted(fields)))}), not a word or a "
+                "number; write the field that says real or fake as a column of its own, or add --label real or --label fake."
+            )
+        lists = [name for name in schema.names if pa.types.is_nested(kind := schema.field(name).type) and not _fields(kind) and not _is_words(kind)]
+        if image in lists or (lists and not any(_is_image(schema.field(name).type) or name == image for name in schema.names)):
+            name = image if image in lists else lists[0]
+            raise BadInput(
+                f"The column {printable(name)!r} of {printable(self.table.name)} holds a list in each row (several pictures, or bare pixel values); write "
+                "one encoded picture (PNG or JPEG) a row and import again."
+            )
 
     def _check_labels_of(self, pictures: list[str]) -> None:
         """Columns of pictures are one label each where their names say so, of all and of both labels. Raises BadInput where they do not."""
