@@ -228,3 +228,9 @@ def test_labels_that_are_records_and_several_pictures_a_row_are_refused_by_their
     pq.write_table(pa.table({"image": [[[0, 1], [2, 3]]] * 4, "label": labels}), pixels)
     with pytest.raises(BadInput, match="column 'image' of pixels.parquet holds a list in each row"):
         imported(workspace, pixels)
+
+
+def test_pointers_of_git_lfs_in_place_of_pictures_are_named_as_such(workspace, tmp_path):
+    files = pairs(2, "real", "fake") | {"fake/9.png": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"}
+    left = imported(workspace, put(tmp_path / "mine", files)).record["source"]["account"]["left_out"]
+    assert "only a pointer of Git LFS" in str(left["broken"]["examples"])

@@ -30,6 +30,7 @@ MAX_PROGRESSIVE_PIXELS = 60_000_000  # of a progressive one, whose coefficients 
 JPEG_QUALITY = 75  # measured on all 120,000 official files: one quantisation table, 4:2:0
 JPEG_420 = 2  # Pillow's number for 4:2:0 chroma subsampling
 SIDE = 32
+LFS_POINTER = b"version https://git-lfs"  # what stands in a clone where the file was not fetched
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _WHITE = (255, 255, 255, 255)
 _ORIENTATION, _FIRST_TURNED = 0x0112, 5  # EXIF orientations 5 to 8 lie on their side
@@ -116,6 +117,8 @@ def _opened(data: bytes, name: str, shrinking: bool) -> Image.Image:
     """The file's picture by its header, not decoded yet."""
     if not data:
         raise BrokenImage(name, "empty (0 bytes)", f"give a {_SAID} file")
+    if data.startswith(LFS_POINTER):
+        raise BrokenImage(name, "only a pointer of Git LFS, not the file itself", "get it with git lfs pull")
     try:
         if shrinking and data.startswith(b"\xff\xd8\xff"):
             image = JpegImageFile(io.BytesIO(data))  # not through Image.open, whose limit is for pictures that are decoded whole

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cifake_core.errors import BadInput
+from cifake_core.images.codec import LFS_POINTER
 from cifake_core.images.sources.account import printable
 
 SUFFIXES = (".parquet", ".arrow")
 BATCH = 1000
-_POINTER = b"version https://git-lfs"  # what stands in a clone where the file was not fetched
 _BATCH_BYTES = 32 * 2**20  # of a batch of rows with their pictures
 
 
@@ -83,7 +83,7 @@ def _open(path: Path, name: str) -> pq.ParquetFile:
         raise BadInput(f"{printable(name)} does not exist; check the path.") from error
     except (pa.ArrowException, OSError) as error:
         with path.open("rb") as opened:
-            if opened.read(len(_POINTER)) == _POINTER:
+            if opened.read(len(LFS_POINTER)) == LFS_POINTER:
                 raise BadInput(f"{printable(name)} is only a pointer of Git LFS, not the file itself; get it with git lfs pull.") from error
         raise BadInput(f"{printable(name)} is damaged or not a Parquet file; get it again.") from error
 
