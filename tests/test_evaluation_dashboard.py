@@ -116,6 +116,14 @@ def test_thresholds_are_chosen_on_validation_and_only_the_oracle_on_the_test_ima
     assert [name for name, choice in offered.items() if choice.oracle] == ["Oracle"]
 
 
+def test_thresholds_reach_from_a_thousandth_to_all_but_one():
+    nothing, everything = np.zeros(4), np.ones(4)
+    assert thresholds.lowest_with_rate(nothing, np.zeros(4, int)) == 0.001
+    assert thresholds.lowest_with_rate(everything, np.zeros(4, int)) == 0.999  # none keeps the rate
+    assert thresholds.most_accurate(np.array([0.001, 0.0005]), np.array([1, 0])) == 0.001
+    assert thresholds.most_accurate(np.array([0.999, 0.9985]), np.array([1, 0])) == 0.999
+
+
 def test_the_fixed_rate_is_a_share_of_the_reals_alone():
     reals = np.arange(100) / 100  # five of them lie at 0.95 or above
     fakes = np.full(300, 0.5)

@@ -97,12 +97,14 @@ def test_a_jpeg_of_the_right_size_is_never_compressed_again():
     assert prepared(NewImage(png, 0), Treatment(jpeg=True)).image.data == codec.encode_jpeg(drawn(0, 0, 1))
 
 
-def test_the_maker_a_user_names_is_that_of_the_fakes_alone(workspace, tmp_path):
+def test_the_maker_a_user_names_is_that_of_the_fakes_alone_and_the_split_that_of_all(workspace, tmp_path):
     for label, word in enumerate(("REAL", "FAKE")):
         (tmp_path / "in" / word).mkdir(parents=True)
         for n in range(2):
             (tmp_path / "in" / word / f"a{n}.png").write_bytes(file_of(drawn(label, 0, n), "PNG"))
     ImportImages((str(tmp_path / "in"),), "named", generator="mine").run(Context(workspace))
+    ImportImages((str(tmp_path / "in"),), "tested", split="test").run(Context(workspace))
+    assert ImageSet.open(workspace, "tested").record["rows"] == {"test": 4}  # by the user's word, else it is train
     manifest = ImageSet.open(workspace, "named").manifest("train+validation")
     assert dict(zip(manifest["label"], manifest["generator"], strict=True)) == {0: "", 1: "mine"}
 

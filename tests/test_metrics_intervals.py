@@ -139,7 +139,7 @@ def test_both_kinds_of_disagreement_are_listed():
     first, second = scored_of([1.0, 1.0, -1.0, -1.0], [1, 1, 1, 0]), scored_of([1.0, -1.0, 1.0, -1.0], [1, 1, 1, 0])
     found = comparing.compare(first, second)
     assert found.rows.tolist() == [1, 2]
-    assert (found.both_right, found.only_first, found.only_second, found.both_wrong) == (2, 1, 1, 0)
+    assert (found.both_right, found.only_first, found.only_second, found.both_wrong, found.n) == (2, 1, 1, 0, 4)
 
 
 def test_delong_s_interval_is_that_of_the_pairwise_definition():
@@ -166,7 +166,7 @@ def test_a_run_differs_from_itself_by_nothing_at_all(uneven):
 def test_differences_of_verdicts_have_the_intervals_of_drawing_images(uneven):
     logits, labels = uneven
     second = logits + np.random.default_rng(1).normal(0, 0.6, len(logits))
-    found = comparing.paired_differences(scored_of(logits, labels), scored_of(second, labels), 0.5)
+    found = comparing.paired_differences(scored_of(logits, labels), scored_of(second, labels))  # at one half
     called = [(z >= 0).astype(int) for z in (logits, second)]
     measures = {
         "accuracy": lambda y, c: (y == c).mean(),

@@ -257,6 +257,13 @@ def test_thresholds_come_from_the_threshold_reals_and_numbers_from_the_test_real
     assert (found["n_reals"], found["pooled"]["n"], found["macro"]["n"]) == (4, 4, 2)
 
 
+def test_a_score_of_exactly_the_threshold_is_called_fake():
+    found = judging.summary(Scores(np.array([0.0, -1.0]), np.zeros(20), np.array([0.0, -1.0, -1.0, -1.0])), {"a": np.array([0, 1])})
+    assert found["false_positives"]["at_threshold"]["value"] == found["false_positives"]["at_half"]["value"] == 1 / 4
+    assert found["pooled"]["recall"]["value"] == found["pooled"]["recall_at_half"]["value"] == 1 / 2
+    assert found["pooled"]["accuracy"]["value"] == (1 / 2 + 3 / 4) / 2
+
+
 def test_a_macro_average_weighs_a_small_generator_like_a_large_one():
     scores = Scores(np.r_[np.ones(90), -np.ones(10)], np.zeros(20), np.zeros(20))
     found = judging.summary(scores, {"large": np.arange(90), "small": np.arange(90, 100)})
