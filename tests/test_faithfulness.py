@@ -72,10 +72,17 @@ def test_rank_correlation_equals_scipy_s_with_ties_and_is_undefined_for_flat_map
     assert np.isnan(found[5])
 
 
-def test_ssim_of_flat_maps_by_hand_and_of_equal_ones():
+def test_ssim_of_flat_maps_by_hand_and_of_equal_ones(monkeypatch):
     dark, light = np.full((1, 8, 8), 0.25), np.full((1, 8, 8), 0.75)
     expected = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)  # Wang et al. 2004: without variance only the means count
     assert faithfulness.ssim(dark, light)[0] == pytest.approx(expected)
+    random = np.random.default_rng(1)
+    one, other = random.random((2, 1, 7, 7))
+    m, n = one.mean(), other.mean()
+    middle = (2 * m * n + 1e-4) * (2 * ((one - m) * (other - n)).mean() + 9e-4) / ((m * m + n * n + 1e-4) * (one.var() + other.var() + 9e-4))
+    monkeypatch.setattr(faithfulness, "uniform_filter", lambda maps, size: np.full_like(maps, maps.mean()))  # one window for all
+    assert faithfulness.ssim(one, other)[0] == pytest.approx(middle)
+    monkeypatch.undo()
     noise = np.random.default_rng(0).random((3, 8, 8))
     np.testing.assert_allclose(faithfulness.ssim(noise, noise), 1)
 

@@ -55,7 +55,7 @@ class Decoder:
 
     def decode(self, latents):
         self.given = latents
-        return SimpleNamespace(sample=torch.zeros(len(latents), 3, 8, 8))
+        return SimpleNamespace(sample=torch.linspace(-1, 1, 192).reshape(1, 3, 8, 8).repeat(len(latents), 1, 1, 1))
 
 
 def parts():
@@ -84,7 +84,9 @@ def test_guidance_goes_from_the_answer_without_a_class_beyond_the_one_with_it(gu
 @pytest.mark.parametrize("guidance", [0.0, 1.0])
 def test_without_guidance_the_class_alone_is_asked_once(guidance):
     pipeline = parts()
-    sampling.sample(pipeline, [1, 3], [11, 12], steps=1, guidance=guidance)
+    pictures = sampling.sample(pipeline, [1, 3], [11, 12], steps=1, guidance=guidance)
+    assert pictures.shape == (2, 8, 8, 3)
+    assert pictures[1].transpose(2, 0, 1).ravel() == pytest.approx(np.linspace(0, 1, 192), abs=1e-6)  # of −1 to 1
     torch.testing.assert_close(pipeline.vae.given, (start([11, 12]) + torch.tensor([0.1, 0.3])[:, None, None, None] * 10) / 0.25)
     assert pipeline.transformer.asked[0][2] == [1, 3]
 

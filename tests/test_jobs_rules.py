@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cifake_core.errors import BadInput, Cancelled, Conflict
-from cifake_core.jobs import claims, launching, locks, places, processes, queue, recovery, runner, worker
+from cifake_core.jobs import claims, launching, ledger, locks, places, processes, queue, recovery, runner, worker
 from cifake_core.jobs.database import opened
 from cifake_core.jobs.monitor import Monitor
 from cifake_core.jobs.states import State, Wish
@@ -226,6 +226,33 @@ def test_an_old_wish_is_urged_first_politely_then_for_good(workspace, monkeypatc
     monkeypatch.setattr(processes, "signal_attempt", lambda job, token, number: signals.append((job, token, number)))
     assert recovery.urge(workspace, "job", 3) == sent
     assert signals == ([("job", 3, sent)] if sent else [])
+
+
+def test_a_state_and_its_event_are_written_together_or_not_at_all(workspace, monkeypatch):
+    waiting, job = submit(workspace, "waiting", start=False), claimed(workspace)
+    job, other = (job, waiting) if job.id != waiting.id else (job, submit(workspace, start=False))
+    before = [(read(workspace, one.id), states_of(workspace, one.id)) for one in (job, other)]
+
+    def broken(*_):
+        raise RuntimeError("the disk went away")
+
+    monkeypatch.setattr(ledger, "record_event", broken)
+    monkeypatch.setattr(recovery, "reap", lambda *_: 0)
+    for call in (
+        lambda: claims.claim(workspace, 0, 8),
+        lambda: claims.finish(workspace, job.id, job.token, {}),
+        lambda: claims.fail(workspace, job.id, job.token, "No."),
+        lambda: claims.stopped(workspace, job.id, job.token),
+        lambda: claims.crashed(workspace, job.id, job.token, "It died"),
+        lambda: queue.cancel(workspace, other.id),
+        lambda: queue.pause(workspace, other.id),
+        lambda: submit(workspace, "third", start=False),
+    ):
+        with pytest.raises(RuntimeError):
+            call()
+    after = [(read(workspace, one.id), states_of(workspace, one.id)) for one in (job, other)]
+    assert [(one.state, one.token, one.error, states) for one, states in after] == [(one.state, one.token, one.error, states) for one, states in before]
+    assert len(queue.jobs(workspace)) == 2
 
 
 # ---- who is alive

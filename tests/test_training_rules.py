@@ -111,6 +111,13 @@ def judged(right_in: int):
 LABELS = [int(n % 3 > 0) for n in range(200)]  # of the train split of `small`, row by row
 
 
+def test_progress_counts_the_batches_of_all_epochs(data, tmp_path):
+    told = []
+    training.fit(data, replace(SETTINGS, epochs=2, batch_size=4), tmp_path, lambda done, total, message: told.append((done, total)) if "epoch" in message else None)
+    batches = -(-len(data.train) // 4)
+    assert told == [(epoch * batches + step, 2 * batches) for epoch in range(2) for step in range(0, batches, 20)]
+
+
 def test_the_network_of_a_finished_training_is_that_of_its_best_epoch_not_of_its_last(data, tmp_path):
     with judged(right_in=2) as weights:
         state = training.fit(data, replace(SETTINGS, epochs=4), tmp_path)

@@ -1,5 +1,7 @@
 """What a study's detectors learn from: the rows they are given and the training reals, each with its weight, and nothing else."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -93,10 +95,12 @@ def test_the_linear_detector_s_logits_are_those_of_scikit_learn():
     assert alone == pytest.approx((x - (means[0] + means[1]) / 2) @ ((means[0] - means[1]) / variance), abs=0.01)
 
 
-def test_a_network_of_a_study_learns_from_the_rows_it_is_given_and_the_training_reals(pool, monkeypatch):
-    class Stop(Exception):
-        pass
+class Stop(Exception):
+    pass
 
+
+def learned(monkeypatch, pool, name):
+    """The data and settings a recipe's network is trained with."""
     given = {}
 
     def learn(data, settings, *_):
@@ -105,15 +109,50 @@ def test_a_network_of_a_study_learns_from_the_rows_it_is_given_and_the_training_
 
     monkeypatch.setattr(training, "fit", learn)
     with pytest.raises(Stop):
-        fit(Bench(pool), ROWS, recipes.named("network"), seed=3)
-    train, validation = given["data"].train, given["data"].validation
+        fit(Bench(pool), ROWS, recipes.named(name), seed=3)
+    return given["data"].train, given["data"].validation, given["settings"]
+
+
+def pictures_of(*parts):
+    return [(np.ascontiguousarray(picture).tobytes(), int(label)) for part in parts for picture, label in zip(part.pixels, part.labels, strict=True)]
+
+
+def test_a_network_of_a_study_learns_from_the_rows_it_is_given_and_the_training_reals(pool, monkeypatch):
+    train, validation, settings = learned(monkeypatch, pool, "network")
     assert (len(train), len(validation)) == (23, 2)
     assert not set(train.rows) & set(validation.rows)
-    label_of = {picture.tobytes(): label for part, label in ((pool.fakes[ROWS], 1), (pool.train_reals, 0)) for picture in part}
-    seen = [(np.ascontiguousarray(picture).tobytes(), label) for part in (train, validation) for picture, label in zip(part.pixels, part.labels, strict=True)]
-    assert dict(seen) == label_of
-    assert len(seen) == len(label_of)
-    assert given["settings"].seed == 3
+    expected = {picture.tobytes(): label for part, label in ((pool.fakes[ROWS], 1), (pool.train_reals, 0)) for picture in part}
+    seen = pictures_of(train, validation)
+    assert dict(seen) == expected
+    assert len(seen) == len(expected)
+    assert (settings.seed, settings.patience) == (3, 0)
+
+
+def test_a_balanced_network_sees_the_images_of_rarer_generators_more_often(pool, monkeypatch):
+    """Of "a" two images are learned from, of "b" three: one and a half times as often, rounded."""
+    seen = Counter(pictures_of(*learned(monkeypatch, pool, "network-balanced")[:2]))
+    assert [seen[pool.fakes[row].tobytes(), 1] for row in ROWS] == [2, 2, 1, 1, 1]
+    assert {seen[picture.tobytes(), 0] for picture in pool.train_reals} == {1}
+
+
+def test_a_network_on_residuals_sees_the_laplacian_of_each_colour_around_a_middle_grey(pool):
+    from scipy.ndimage import correlate
+
+    kernel = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+    planes = np.stack([[correlate(plane.astype(float), kernel, mode="nearest") for plane in picture] for picture in pool.fakes])
+    expected = np.clip(np.rint(128 + 4 * planes), 0, 255)
+    assert np.abs(fitting._seen(pool.fakes, recipes.named("network-residual")) - expected).max() <= 1
+    assert fitting._seen(pool.fakes, recipes.named("network")) is pool.fakes
+
+
+def test_the_distance_from_reals_shrinks_their_covariance_towards_its_diagonal():
+    random = np.random.default_rng(0)
+    reals = random.normal(size=(300, 4)) @ random.normal(size=(4, 4)) * np.array([1, 10, 0.1, 5])
+    images = random.normal(size=(20, 4)) * np.array([2, 20, 0.2, 10])
+    standard = [(x - reals.mean(0)) / reals.std(0) for x in (reals, images)]
+    covariance = 0.7 * np.corrcoef(reals.T) + 0.3 * np.eye(4)
+    among, found = ((z @ np.linalg.inv(covariance) * z).sum(1) / 4 for z in standard)
+    assert fitting._distance(reals, 0.3)(images) == pytest.approx((found - np.median(among)) / among.std(), rel=2e-3)
 
 
 def test_features_kept_on_disk_are_those_of_the_same_pool(pool, tmp_path, monkeypatch):
