@@ -69,7 +69,7 @@ def test_a_good_and_a_bad_file_are_answered_each_on_its_own(page, settled):
     )
     page.get_by_text("What was done to it before the network looked").wait_for()
     page.get_by_alt_text("Cropped").wait_for()
-    page.get_by_test_id("stAlert").filter(has_text="bad.png is not a JPEG, PNG, WEBP or BMP image").wait_for()
+    page.get_by_test_id("stAlert").filter(has_text="bad.png is not a JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF or HEIC image").wait_for()
 
 
 def test_a_test_image_is_tried_with_its_truth(page, settled):
