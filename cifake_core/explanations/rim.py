@@ -77,9 +77,9 @@ def in_words(rim: Rim) -> str:
 def _follows(rim: Rim) -> str:
     bright = rim.trained.estimate.low > rim.area
     if rim.untrained is None or rim.untrained.estimate.low is None:
-        return "more than its area, and nothing of it was learned" if bright else "no more than its area"
+        return "more than its area, and nothing of it was learned" if bright else "not shown to be more than its area"
     if not bright:
-        return "no more than its area, so there is no bright rim"
+        return "not shown to be more than its area, so no bright rim is shown"
     if rim.untrained.estimate.low > rim.area:
         more = (
             "more than random weights do, so part of it was learned"

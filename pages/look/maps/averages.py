@@ -29,7 +29,7 @@ def averages(view: View, rows: np.ndarray, look: Look) -> None:
         _rim(view, asked)
     st.caption(
         f"{look.said()}. Each map is scaled from its own weakest to its own strongest place, then averaged, and the mean is stretched to its own range: "
-        "bright is where the network often looks. A bright middle follows the object; an even field says that the place does not matter."
+        "bright is where the heatmaps are often strong. Objects lie in the middle, but a map may prefer the middle whatever lies there: “Entity or background?” tells them apart."
     )
     precomputing.offer(view.scores, look.questions())
 
